@@ -1,0 +1,1 @@
+"""Parse, call, print: one small module a command."""

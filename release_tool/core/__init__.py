@@ -1,0 +1,1 @@
+"""Values, errors and file discipline that every stage shares; standard library only."""

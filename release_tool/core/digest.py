@@ -1,0 +1,51 @@
+"""A digest as a type, so that a hex string is never mistaken for one."""
+
+import hashlib
+import string
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Self
+
+from release_tool.core.errors import InputError
+from release_tool.core.files import open_regular
+
+HEX_DIGITS = frozenset(string.hexdigits.lower())
+PREFIX = "sha256:"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sha256:
+    """The SHA-256 digest of some bytes (FIPS 180-4), as 64 lowercase hexadecimal digits."""
+
+    hex: str
+
+    def __post_init__(self) -> None:
+        if len(self.hex) != 64 or not HEX_DIGITS.issuperset(self.hex):
+            raise InputError(f"not a SHA-256 digest: {self.hex[:80]!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `sha256:<64 lowercase hex digits>`, the only form that is written."""
+        if not text.startswith(PREFIX):
+            raise InputError(f"not a digest of the form sha256:<hex>: {text[:80]!r}")
+        return cls(text.removeprefix(PREFIX))
+
+    @classmethod
+    def of_bytes(cls, content: bytes | memoryview) -> Self:
+        """Hash bytes that are in memory already."""
+        return cls(hashlib.sha256(content).hexdigest())
+
+    @classmethod
+    def of_stream(cls, stream: BufferedReader) -> Self:
+        """Hash the rest of an open binary file, in bounded memory."""
+        return cls(hashlib.file_digest(stream, "sha256").hexdigest())
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """Hash a regular file of any size, in bounded memory; raises `InputError`."""
+        with open_regular(path) as stream:
+            return cls.of_stream(stream)
+
+    def __str__(self) -> str:
+        return PREFIX + self.hex

@@ -1,0 +1,96 @@
+"""File discipline: reads have limits, and files appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+
+from release_tool.core.errors import InputError, ReleaseToolError
+
+TEMPORARY_PREFIX = ".release-tool-"
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading, never waiting for a FIFO or a device.
+
+    Symbolic links are followed; raises `InputError` for whatever is not a readable regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"cannot read {path}: not a regular file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_limited(path: Path, limit_bytes: int) -> bytes:
+    """Read a regular file of at most `limit_bytes`; raises `InputError`."""
+    with open_regular(path) as stream:
+        try:
+            content = stream.read(limit_bytes + 1)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {reason(error)}") from error
+    if len(content) > limit_bytes:
+        raise InputError(f"{path} is larger than {limit_bytes} bytes")
+    return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all, and survives a power cut."""
+    with new_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it there once the block ends well.
+
+    The temporary file is synchronised before the move and removed if the block fails.
+    Raises `InputError` where the directory cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}")
+    try:
+        with writable(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            synchronise(temporary)
+            temporary.replace(path)
+            synchronise(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writable(directory: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into an `InputError` that says where."""
+    try:
+        yield
+    except ReleaseToolError:
+        raise
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "make room there" if full else "choose a directory that can be written"
+        raise InputError(f"cannot write to {directory}: {reason(error)}", hint=hint) from error
+
+
+def synchronise(path: Path) -> None:
+    """Make a file's content, or a directory's entries, durable (POSIX fsync)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reason(error: OSError) -> str:
+    """Say in a few words what the operating system objected to."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,94 @@
+"""Names from outside, parsed once at the border: repositories, tags, commits, asset names.
+
+The character sets are GitHub's and git's; nothing here knows what a name refers to.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from release_tool.core.errors import InputError, UsageError
+
+OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+ASSET_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+@dataclass(frozen=True, slots=True)
+class RepoSlug:
+    """A GitHub repository as `owner/name`, in the letters that the user gave."""
+
+    owner: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `owner/name`; raises `UsageError` for anything else."""
+        owner, slash, name = text.partition("/")
+        legal = OWNER.fullmatch(owner) and REPOSITORY.fullmatch(name) and name not in {".", ".."}
+        if not slash or not legal:
+            raise UsageError(
+                f"not a repository: {text[:120]!r}", hint="write it as OWNER/NAME, as on GitHub"
+            )
+        return cls(owner, name)
+
+    @property
+    def url(self) -> str:
+        """The repository's address on github.com, as Fulcio writes it into certificates."""
+        return f"https://github.com/{self.owner}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A release's tag: one path segment that git, GitHub and a URL all take unchanged."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a tag; raises `UsageError` where git or GitHub would refuse or change it."""
+        legal = TAG.fullmatch(text) and ".." not in text and not text.endswith((".", ".lock"))
+        if not legal:
+            raise UsageError(
+                f"not a tag that can be released: {text[:120]!r}",
+                hint="use letters, digits, '.', '_', '+' and '-', starting with a letter or digit",
+            )
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CommitId:
+    """A git commit, as 40 lowercase hexadecimal digits."""
+
+    hex: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a full commit id; raises `InputError` for an abbreviation or anything else."""
+        if not COMMIT.fullmatch(text):
+            raise InputError(f"not a full git commit id: {text[:80]!r}")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.hex
+
+
+def check_asset_name(name: str) -> str:
+    """Return `name` if GitHub stores it unchanged, else raise `InputError`.
+
+    GitHub silently changes characters outside `[A-Za-z0-9._-]` and leading dots.
+    """
+    if not ASSET_NAME.fullmatch(name):
+        raise InputError(
+            f"GitHub would change the asset name {name[:120]!r}",
+            hint="use letters, digits, '.', '_' and '-', not starting with '.'",
+        )
+    return name

@@ -1,0 +1,1 @@
+"""What a release claims about itself: manifest, statement, attribution."""

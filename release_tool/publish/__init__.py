@@ -1,0 +1,1 @@
+"""Where a release goes: GitHub, draft first, published last."""

@@ -1,0 +1,39 @@
+"""The limits of the fork's C extractor, the consumer that every recipe here serves.
+
+Source: the operator allowlist and the loader's limits of VMAFx/vmafx (libvmaf's DNN loader).
+"""
+
+from release_tool.core.names import RepoSlug
+from release_tool.recipes.recipe import ParitySpec, Publisher
+
+OPERATORS = frozenset(
+    """
+    Identity Reshape Flatten Squeeze Unsqueeze Transpose Concat Slice Gather Cast Shape Expand Add
+    Sub Mul Div Neg Abs Sqrt Pow Exp Log Clip Min Max Sum Mean ReduceMean ReduceSum ReduceMax
+    ReduceMin GlobalAveragePool GlobalMaxPool Gemm MatMul Conv ConvTranspose MaxPool AveragePool
+    Resize BatchNormalization LayerNormalization InstanceNormalization Relu LeakyRelu Sigmoid Tanh
+    Softmax Elu Selu Softplus Softsign Gelu Erf HardSigmoid HardSwish PRelu Dropout QuantizeLinear
+    DequantizeLinear Constant ConstantOfShape Pad Reciprocal ReduceProd GatherND ScatterND BitShift
+    Loop If
+    """.split()
+)
+
+MAX_LOOPS = 16
+MAX_SUBGRAPH_DEPTH = 8
+MIB = 1024 * 1024
+
+PUBLISHER = Publisher(
+    repo=RepoSlug("VMAFx", "vmafx"),
+    workflow="release.yml",
+    ref="refs/heads/master",
+    issuer="https://token.actions.githubusercontent.com",
+)
+
+PARITY = ParitySpec(
+    float64_sizes=((32, 32), (37, 53), (64, 96), (160, 256)),
+    float32_sizes=((320, 320),),
+    full_sizes=((320, 320), (480, 854), (720, 1280)),
+    float64_bound=1e-5,
+    float32_bound=5e-5,
+    unsaturated_share=0.01,
+)

@@ -1,0 +1,164 @@
+"""The shape of a recipe, and nothing about any one model."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import InputError
+from release_tool.core.names import CommitId, RepoSlug, check_asset_name
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPin:
+    """The upstream project, fixed in advance: which commit, which files, which bytes."""
+
+    repo: str
+    commit: CommitId
+    module_path: str
+    module_sha256: Sha256
+    class_name: str
+    license_path: str
+    license_sha256: Sha256
+
+    def __post_init__(self) -> None:
+        for path in (self.module_path, self.license_path):
+            check_inner_path(path)
+        if not self.class_name.isidentifier():
+            raise InputError(f"not a class name: {self.class_name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPin:
+    """The checkpoint, fixed in advance; `path` is upstream's name for it, `tensors` its count.
+
+    `tensors` counts the float32 entries of the state dict, those that become initializers.
+    """
+
+    path: str
+    sha256: Sha256
+    tensors: int
+
+    def __post_init__(self) -> None:
+        check_inner_path(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """The interface of the exported model and the limits that its consumer sets.
+
+    Tensors are float32 NCHW with dynamic H and W: `input_name` [1, `input_channels`, H, W] to
+    `output_name` [1, 1, H, W]. `height` and `width` are the pixels of the example that is traced.
+    `selected_output` is the index into the tuple that upstream's `forward` returns.
+    `skeletons` maps a toolchain, such as `torch 2.13.0`, to the digest of the only graph that it
+    may produce; an empty mapping pins nothing.
+    """
+
+    opset: int
+    ir_version: int
+    input_name: str
+    input_channels: int
+    output_name: str
+    selected_output: int
+    height: int
+    width: int
+    operators: frozenset[str]
+    max_model_bytes: int
+    max_loops: int
+    max_subgraph_depth: int
+    skeletons: tuple[tuple[str, Sha256], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySpec:
+    """The sizes (height, width) in pixels at which PyTorch and ONNX Runtime must agree.
+
+    `float64_sizes` are compared with a float64 reference within `float64_bound`; `float32_sizes`
+    with a float32 one within `float32_bound`; `full_sizes`, in float64, only on demand. At least
+    `unsaturated_share` of the output must lie between 0.05 and 0.95. Bounds are absolute
+    differences of the sigmoid's output.
+    """
+
+    float64_sizes: tuple[tuple[int, int], ...]
+    float32_sizes: tuple[tuple[int, int], ...]
+    full_sizes: tuple[tuple[int, int], ...]
+    float64_bound: float
+    float32_bound: float
+    unsaturated_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who releases the model: the workflow whose certificate a consumer believes by default."""
+
+    repo: RepoSlug
+    workflow: str
+    ref: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseNames:
+    """The names of a release's files, and the name under which a consumer installs the model."""
+
+    model: str
+    license: str
+    notice: str
+    installed_model: str
+
+    def __post_init__(self) -> None:
+        for name in (self.model, self.license, self.notice, self.installed_model):
+            check_asset_name(name)
+        if not self.model.endswith(".onnx"):
+            raise InputError(f"a model's name ends in .onnx, not {self.model!r}")
+
+    @property
+    def bundle(self) -> str:
+        """The bundle that signs the model itself."""
+        return f"{self.model}.sigstore.json"
+
+    @property
+    def manifest(self) -> str:
+        """The JSON sidecar."""
+        return f"{self.model.removesuffix('.onnx')}.manifest.json"
+
+    @property
+    def provenance(self) -> str:
+        """The DSSE bundle whose statement has every other file as a subject."""
+        return f"{self.model.removesuffix('.onnx')}.provenance.sigstore.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whom the licence asset credits (Apache-2.0 §4(c)), and the paper."""
+
+    title: str
+    copyright: str
+    paper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One pinned, complete description of an export and of the release it becomes."""
+
+    name: str
+    model_id: str
+    tag: str
+    upstream: UpstreamPin
+    checkpoint: CheckpointPin
+    graph: GraphSpec
+    parity: ParitySpec
+    names: ReleaseNames
+    attribution: Attribution
+    publisher: Publisher
+
+    def skeleton_for(self, torch_version: str) -> Sha256 | None:
+        """Return the pinned skeleton for an export made with this torch, if there is one."""
+        return dict(self.graph.skeletons).get(f"torch {torch_version.partition('+')[0]}")
+
+
+def check_inner_path(path: str) -> str:
+    """Return a path inside the upstream tree, or raise `InputError` if it could leave it."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise InputError(f"not a path inside the upstream tree: {path[:120]!r}")
+    return path

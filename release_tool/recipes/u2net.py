@@ -1,0 +1,31 @@
+"""U²-Net's full-size saliency network, from the same checkout as U2NETP."""
+
+from dataclasses import replace
+
+from release_tool.core.digest import Sha256
+from release_tool.recipes import consumer
+from release_tool.recipes.recipe import CheckpointPin, Recipe, ReleaseNames
+from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, UPSTREAM
+
+U2NET = Recipe(
+    name="u2net",
+    model_id="u2net_mirror_v1",
+    tag="u2net-mirror-v1",
+    upstream=replace(UPSTREAM, class_name="U2NET"),
+    # 176,290,937 bytes, published by upstream behind a Google Drive page.
+    checkpoint=CheckpointPin(
+        path="saved_models/u2net/u2net.pth",
+        sha256=Sha256("10025a17f49cd3208afc342b589890e402ee63123d6f2d289a4a0903695cce58"),
+        tensors=686,
+    ),
+    graph=replace(GRAPH, max_model_bytes=200 * consumer.MIB),
+    parity=consumer.PARITY,
+    names=ReleaseNames(
+        model="u2net_mirror_v1.onnx",
+        license="Apache-2.0-u2net.txt",
+        notice="NOTICE-u2net.txt",
+        installed_model="u2net_mirror.onnx",
+    ),
+    attribution=ATTRIBUTION,
+    publisher=consumer.PUBLISHER,
+)

@@ -1,0 +1,74 @@
+"""U²-Net's small saliency network, U2NETP, as the fork mirrors it."""
+
+from release_tool.core.digest import Sha256
+from release_tool.core.names import CommitId
+from release_tool.recipes import consumer
+from release_tool.recipes.recipe import (
+    Attribution,
+    CheckpointPin,
+    GraphSpec,
+    Recipe,
+    ReleaseNames,
+    UpstreamPin,
+)
+
+# https://github.com/xuebinqin/U-2-Net at its commit of 2024-01-12; digests computed from that tree.
+UPSTREAM = UpstreamPin(
+    repo="https://github.com/xuebinqin/U-2-Net",
+    commit=CommitId("ac7e1c817ecab7c7dff5ce6b1abba61cd213ff29"),
+    module_path="model/u2net.py",
+    module_sha256=Sha256("96dd7a19c7de4f13520ccfc1075ded3350ff4946493be3561b9918a46218f415"),
+    class_name="U2NETP",
+    license_path="LICENSE",
+    license_sha256=Sha256("c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4"),
+)
+
+# 4,683,258 bytes, published by upstream behind a Google Drive page; at least five independent
+# projects record the same digest.
+CHECKPOINT = CheckpointPin(
+    path="saved_models/u2netp/u2netp.pth",
+    sha256=Sha256("e7567cde013fb64813973ce6e1ecc25a80c05c3ca7adbc5a54f3c3d90991b854"),
+    tensors=686,
+)
+
+ATTRIBUTION = Attribution(
+    title="U²-Net",
+    copyright="Copyright the U²-Net authors (Xuebin Qin, Zichen Zhang, Chenyang Huang, "
+    "Masood Dehghan, Osmar R. Zaiane and Martin Jagersand)",
+    paper="Xuebin Qin, Zichen Zhang, Chenyang Huang, Masood Dehghan, Osmar R. Zaiane and Martin "
+    "Jagersand: U2-Net: Going Deeper with Nested U-Structure for Salient Object Detection. "
+    "Pattern Recognition 106 (2020), 107404",
+)
+
+GRAPH = GraphSpec(
+    opset=17,
+    ir_version=8,
+    input_name="input",
+    input_channels=3,
+    output_name="saliency_map",
+    selected_output=0,
+    height=64,
+    width=96,
+    operators=consumer.OPERATORS,
+    max_model_bytes=50 * consumer.MIB,
+    max_loops=consumer.MAX_LOOPS,
+    max_subgraph_depth=consumer.MAX_SUBGRAPH_DEPTH,
+)
+
+U2NETP = Recipe(
+    name="u2netp",
+    model_id="u2netp_mirror_v1",
+    tag="u2netp-mirror-v1",
+    upstream=UPSTREAM,
+    checkpoint=CHECKPOINT,
+    graph=GRAPH,
+    parity=consumer.PARITY,
+    names=ReleaseNames(
+        model="u2netp_mirror_v1.onnx",
+        license="Apache-2.0-u2netp.txt",
+        notice="NOTICE-u2netp.txt",
+        installed_model="u2netp_mirror.onnx",
+    ),
+    attribution=ATTRIBUTION,
+    publisher=consumer.PUBLISHER,
+)

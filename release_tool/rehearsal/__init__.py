@@ -1,0 +1,1 @@
+"""Loopback stand-ins for Sigstore, GitHub and the upstream project."""

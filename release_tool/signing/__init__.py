@@ -1,0 +1,1 @@
+"""Who says so: an identity token, and what is signed with it."""

@@ -1,0 +1,1 @@
+"""Whom a verifier believes: a Sigstore instance, and an identity with its issuer."""

@@ -1,0 +1,1 @@
+"""What an export starts from: an audited checkout and a checkpoint."""
