@@ -24,13 +24,24 @@ def encode_json(value: Mapping[str, Any]) -> bytes:
 def parse_json_object(content: bytes, what: str) -> JsonObject:
     """Read one JSON object (RFC 8259) from untrusted bytes; raises `InputError` naming `what`.
 
+    As strict as `parse_json`, and refuses every value that is not an object.
+    """
+    value = parse_json(content, what)
+    if not isinstance(value, dict):
+        raise InputError(f"{what} is not a JSON object")
+    return value
+
+
+def parse_json(content: bytes, what: str) -> Any:
+    """Read one JSON value (RFC 8259) from untrusted bytes; raises `InputError` naming `what`.
+
     Stricter than the standard library: no duplicate key, no NaN or infinity, at most 32 levels,
     no number of absurd length. The caller limits the size before it calls.
     """
     try:
         text = content.decode("utf-8", errors="strict")
         check_depth(text)
-        value = json.loads(
+        return json.loads(
             text,
             object_pairs_hook=unique_keys,
             parse_constant=refuse_constant,
@@ -38,9 +49,6 @@ def parse_json_object(content: bytes, what: str) -> JsonObject:
         )
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is not valid JSON: {str(error)[:200]}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{what} is not a JSON object")
-    return value
 
 
 def check_depth(text: str) -> None:

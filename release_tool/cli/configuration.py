@@ -1,0 +1,80 @@
+"""Reads `release-tool.toml`, the project's own defaults; options given by hand come before it."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from release_tool.core.errors import InputError, UsageError
+from release_tool.core.files import read_limited
+from release_tool.core.names import RepoSlug
+from release_tool.recipes.recipe import Publisher
+from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
+
+DEFAULT_FILE = Path("release-tool.toml")
+FILE_LIMIT_BYTES = 64 * 1024
+TOP_KEYS = frozenset({"recipe", "sigstore", "github_api"})
+PUBLISHER_KEYS = frozenset({"repo", "workflow", "ref", "issuer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The defaults that a project chose; None where it chose none."""
+
+    source: str = ""
+    recipe: str | None = None
+    sigstore: str | None = None
+    github_api: str | None = None
+    publisher: Publisher | None = None
+
+
+def open_configuration(path: Path | None) -> Configuration:
+    """Read the file that was named, or `release-tool.toml` here if there is one.
+
+    Raises `InputError` for a file that is missing though named, is no TOML or has unknown keys.
+    """
+    if path is None:
+        if not DEFAULT_FILE.exists():
+            return Configuration()
+        path = DEFAULT_FILE
+    try:
+        tables = tomllib.loads(read_limited(path, FILE_LIMIT_BYTES).decode())
+        return parse_configuration(tables, path)
+    except (ValueError, RecursionError, UsageError) as error:
+        raise InputError(f"{path} is not a configuration: {error}") from error
+
+
+def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
+    """Check the tables of a configuration, key by key."""
+    publisher = tables.pop("publisher", None)
+    top = texts(tables, TOP_KEYS, "")
+    return Configuration(
+        source=str(path),
+        publisher=parse_publisher(publisher) if publisher is not None else None,
+        **top,
+    )
+
+
+def parse_publisher(table: Any) -> Publisher:
+    """Read the `[publisher]` table; only `repo` has no default."""
+    if not isinstance(table, dict):
+        raise ValueError("publisher is not a table")
+    given = texts(table, PUBLISHER_KEYS, "publisher.")
+    if "repo" not in given:
+        raise ValueError("publisher.repo is missing")
+    return Publisher(
+        repo=RepoSlug.parse(given["repo"]),
+        workflow=given.get("workflow", DEFAULT_WORKFLOW),
+        ref=given.get("ref", DEFAULT_REF),
+        issuer=given.get("issuer", GITHUB_ISSUER),
+    )
+
+
+def texts(table: dict[str, Any], known: frozenset[str], where: str) -> dict[str, str]:
+    """Check that a table has known keys only, each with text."""
+    for key, value in table.items():
+        if key not in known:
+            raise ValueError(f"unknown key {where}{key}")
+        if not isinstance(value, str):
+            raise ValueError(f"{where}{key} should be text")  # noqa: TRY004
+    return table

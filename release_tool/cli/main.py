@@ -1,0 +1,81 @@
+"""The entry point: finds the command, runs it, prints an error once and ends with its exit code.
+
+A command's module is imported only when it runs, so that `--help` needs neither torch nor sigstore.
+"""
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from release_tool import __version__
+from release_tool.cli.state import State
+from release_tool.core.errors import Interrupted, ReleaseToolError
+
+COMMANDS = {
+    "rehearse": "Rehearse a whole release against stand-ins on this machine.",
+    "export": "Export a model from an audited checkout and prove it.",
+    "check": "Run the gates on an ONNX file.",
+    "sign": "Sign the files of a release with Sigstore.",
+    "upload": "Put a signed release on GitHub, draft first, published last.",
+    "publish": "Export, sign, upload and verify: the whole release.",
+    "verify": "Reach a verdict on a model: who released it, and is it intact.",
+    "fetch": "Download a release, verify it, then install the model.",
+    "inspect": "Print a bundle, a manifest or a model; verifies nothing.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and summaries without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """List the commands in the order of a release."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"release_tool.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Print the summaries without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="release-tool")
+def cli() -> None:
+    """Release machine-learning models that people can trust.
+
+    \b
+    Try the whole chain on this machine first, with nothing to set up:
+      release-tool rehearse
+    Before you load a model:
+      release-tool verify model.onnx
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with one of the documented exit codes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    state = State.of_terminal()
+    try:
+        cli.main(arguments, prog_name="release-tool", standalone_mode=False, obj=state)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        state.print_error(Interrupted("interrupted", hint="nothing half-written was left behind"))
+        sys.exit(Interrupted.exit_code)
+    except ReleaseToolError as error:
+        state.print_error(error)
+        sys.exit(error.exit_code)

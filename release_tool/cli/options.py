@@ -1,0 +1,210 @@
+"""The options that several commands share, each group arriving as one value.
+
+Declares and resolves options; no command's own options live here.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from release_tool.cli.configuration import Configuration, open_configuration
+from release_tool.cli.state import State
+from release_tool.core.errors import UsageError
+from release_tool.core.names import CommitId, RepoSlug
+from release_tool.recipes.catalog import open_recipe
+from release_tool.recipes.recipe import Recipe
+from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, ExpectedSigner
+
+Function = Callable[..., None]
+T = TypeVar("T")
+
+DEFAULT_RECIPE = "u2netp"
+DEFAULT_API = "https://api.github.com"
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The recipe that was chosen, and the project's configuration."""
+
+    recipe: Recipe
+    configuration: Configuration
+
+    @classmethod
+    def of(cls, recipe: str | None, config: Path | None) -> "Settings":
+        """Read the configuration and the recipe: by hand, else configured, else u2netp."""
+        configuration = open_configuration(config)
+        return cls(open_recipe(recipe or configuration.recipe or DEFAULT_RECIPE), configuration)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerOptions:
+    """Whom the user expects to have signed, in the words of the command line."""
+
+    repo: str | None
+    workflow: str | None
+    ref: str | None
+    cert_identity: str | None
+    cert_oidc_issuer: str | None
+    repo_id: str | None
+    commit: str | None
+    trigger: str | None
+    runner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """What the user believes."""
+
+    sigstore: str | None
+    trusted_root: Path | None
+    offline: bool
+
+    def source(self, configuration: Configuration) -> str | Path:
+        """Return the trusted root's file, or the name or file of the instance."""
+        return self.trusted_root or self.sigstore or configuration.sigstore or "production"
+
+
+def grouped(kind: type[T], name: str, *options: Callable[[Function], Function]) -> Any:
+    """Declare options and hand their values on as one `kind` called `name`."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def gather(**values: Any) -> None:
+            group = kind(**{field.name: values.pop(field.name) for field in fields(kind)})  # type: ignore[arg-type]
+            function(**values, **{name: group})
+
+        decorated: Function = gather
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def set_state(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    """Keep a flag about output where every printing function finds it."""
+    state = ctx.ensure_object(State)
+    if value and param.name:
+        setattr(state, param.name, True)
+
+
+def flag(name: str, text: str) -> Callable[[Function], Function]:
+    """Declare a flag about output."""
+    return click.option(
+        name, is_flag=True, is_eager=True, expose_value=False, callback=set_state, help=text
+    )
+
+
+output_options = [
+    flag("--json", "Print one JSON document on stdout."),
+    flag("--verbose", "Say more on stderr."),
+]
+
+
+def with_output(function: Function) -> Function:
+    """Add `--json` and `--verbose`."""
+    for option in reversed(output_options):
+        function = option(function)
+    return function
+
+
+def with_settings(function: Function) -> Function:
+    """Add `--recipe` and `--config`; the command receives `settings`."""
+
+    @click.option(
+        "--recipe", metavar="NAME|FILE", help="What is pinned: u2netp, u2net, or a .toml file."
+    )
+    @click.option("--config", type=FILE, help="Defaults; release-tool.toml here if there is one.")
+    @functools.wraps(function)
+    def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
+        function(settings=Settings.of(recipe, config), **values)
+
+    return gather
+
+
+with_signer = grouped(
+    SignerOptions,
+    "signer",
+    click.option(
+        "--repo", metavar="OWNER/NAME", help="Repository whose workflow must have signed."
+    ),
+    click.option(
+        "--workflow", metavar="FILE", help=f"Its workflow; {DEFAULT_WORKFLOW} by default."
+    ),
+    click.option("--ref", metavar="REF", help=f"The ref it ran from; {DEFAULT_REF} by default."),
+    click.option("--cert-identity", metavar="SAN", help="The certificate's exact identity."),
+    click.option("--cert-oidc-issuer", metavar="URL", help="The exact issuer that vouched for it."),
+    click.option("--repo-id", metavar="ID", help="The source repository's numeric id."),
+    click.option("--commit", metavar="SHA", help="The source commit of the signing workflow."),
+    click.option(
+        "--trigger", metavar="EVENT", help="What triggered it, such as workflow_dispatch."
+    ),
+    click.option("--runner", metavar="KIND", help="Its runner: github-hosted or self-hosted."),
+)
+
+with_trust = grouped(
+    TrustOptions,
+    "trust",
+    click.option(
+        "--sigstore", metavar="NAME|FILE", help="production (default), staging or a trust config."
+    ),
+    click.option("--trusted-root", type=FILE, help="Believe this trusted root and no other."),
+    click.option("--offline", is_flag=True, help="Use the installed trusted root; no network."),
+)
+
+with_sigstore = click.option(
+    "--sigstore", metavar="NAME|FILE", help="production (default), staging or a trust config."
+)
+with_identity = click.option(
+    "--identity-token",
+    envvar="SIGSTORE_ID_TOKEN",
+    metavar="TOKEN",
+    help="OIDC identity token; by default the CI's own, or a browser. [env: SIGSTORE_ID_TOKEN]",
+)
+with_github = click.option(
+    "--github-api", metavar="URL", help=f"GitHub's REST API; {DEFAULT_API} by default."
+)
+
+
+def resolve_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+    """Compose whom to expect: exact options, else `--repo`, else configured, else the recipe's."""
+    if options.cert_identity is not None or options.cert_oidc_issuer is not None:
+        if options.repo or options.workflow or options.ref:
+            raise UsageError("--cert-identity and --repo, --workflow or --ref exclude each other")
+        signer = ExpectedSigner.exact(options.cert_identity or "", options.cert_oidc_issuer or "")
+    else:
+        signer = resolve_workflow(options, settings)
+    return replace(
+        signer,
+        repo_id=options.repo_id,
+        commit=CommitId.parse(options.commit) if options.commit else None,
+        trigger=options.trigger,
+        runner=options.runner,
+    )
+
+
+def resolve_workflow(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+    """Compose a workflow's identity from the options, filled up from the publisher."""
+    publisher = settings.configuration.publisher or settings.recipe.publisher
+    if options.repo is None:
+        return ExpectedSigner.of_workflow(
+            publisher.repo,
+            options.workflow or publisher.workflow,
+            options.ref or publisher.ref,
+            publisher.issuer,
+        )
+    repo = RepoSlug.parse(options.repo)
+    return ExpectedSigner.of_workflow(
+        repo, options.workflow or DEFAULT_WORKFLOW, options.ref or DEFAULT_REF
+    )
+
+
+def resolve_api(given: str | None, settings: Settings) -> str:
+    """Return the REST API's base URL: by hand, else configured, else github.com's."""
+    return (given or settings.configuration.github_api or DEFAULT_API).rstrip("/")

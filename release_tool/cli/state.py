@@ -1,0 +1,101 @@
+"""How this run talks to its user: results on stdout, everything else on stderr.
+
+Holds what `--json`, `--verbose`, `--quiet` and the terminal decide; it knows no command.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import click
+
+from release_tool.core.documents import encode_json
+from release_tool.core.errors import ReleaseToolError
+from release_tool.core.progress import Advance
+
+Row = tuple[str, str]
+
+
+@dataclass(slots=True)
+class State:
+    """The run's voice; commands call it and print in no other way. It is a `Progress`."""
+
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    terminal: bool = False
+    color: bool = False
+    actions: bool = False
+
+    @classmethod
+    def of_terminal(cls) -> Self:
+        """Look once at what stderr is and what the environment asks for."""
+        terminal = sys.stderr.isatty()
+        color = terminal and not os.environ.get("NO_COLOR")
+        return cls(
+            terminal=terminal, color=color, actions=os.environ.get("GITHUB_ACTIONS") == "true"
+        )
+
+    def say(self, text: str, **style: Any) -> None:
+        """Write one line to stderr."""
+        styled = click.style(text, **style) if style else text
+        click.echo(styled, err=True, color=self.color)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce a stage and, at its end, how long it took."""
+        start = time.monotonic()
+        if not self.quiet:
+            self.say(f"▸ {name}", bold=True)
+        yield
+        if not self.quiet:
+            self.say(f"✓ {name}  {time.monotonic() - start:.1f} s", fg="green")
+
+    def note(self, text: str) -> None:
+        """Say one fact about the stage under way."""
+        if not self.quiet:
+            self.say(f"  {text}")
+
+    @contextmanager
+    def bar(self, name: str, total: int) -> Iterator[Advance]:
+        """Show a bar on a terminal, with rate and time left; elsewhere one line at the end."""
+        if self.terminal and not self.quiet:
+            from release_tool.cli.bars import show_bar  # noqa: PLC0415  (rich, on a terminal only)
+
+            with show_bar(name, total, color=self.color) as advance:
+                yield advance
+        else:
+            yield lambda _advance: None
+            self.note(name)
+
+    def print_result(self, document: Mapping[str, Any], rows: list[Row]) -> None:
+        """Print a result on stdout: the document with `--json`, else rows for people."""
+        if self.json:
+            click.echo(encode_json(document).decode(), nl=False)
+        elif not self.quiet:
+            width = max((len(label) for label, _ in rows), default=0)
+            for label, text in rows:
+                click.echo(f"{label:<{width}}  {text}".rstrip())
+
+    def print_error(self, error: ReleaseToolError) -> None:
+        """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""
+        if self.json:
+            content = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
+            click.echo(encode_json({"error": content}).decode(), nl=False)
+        self.say(f"error: {error.message}", fg="red")
+        if error.hint:
+            self.say(f"advice: {error.hint}")
+        if self.actions:
+            click.echo(f"::error title=release-tool::{escape_annotation(error.message)}", err=True)
+
+
+def escape_annotation(text: str) -> str:
+    """Write text so that a GitHub workflow command takes it as one message.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+    """
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
