@@ -58,7 +58,7 @@ def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
 def parse_publisher(table: Any) -> Publisher:
     """Read the `[publisher]` table; only `repo` has no default."""
     if not isinstance(table, dict):
-        raise ValueError("publisher is not a table")
+        raise ValueError("publisher is not a table")  # noqa: TRY004
     given = texts(table, PUBLISHER_KEYS, "publisher.")
     if "repo" not in given:
         raise ValueError("publisher.repo is missing")

@@ -21,6 +21,8 @@ COMMANDS = {
     "sign": "Sign the files of a release with Sigstore.",
     "upload": "Put a signed release on GitHub, draft first, published last.",
     "publish": "Export, sign, upload and verify: the whole release.",
+    "doctor": "Check what a publication will need; changes nothing.",
+    "abort": "Remove the draft that a stopped upload left behind.",
     "verify": "Reach a verdict on a model: who released it, and is it intact.",
     "fetch": "Download a release, verify it, then install the model.",
     "inspect": "Print a bundle, a manifest or a model; verifies nothing.",

@@ -13,11 +13,16 @@ import click
 
 from release_tool.cli.configuration import Configuration, open_configuration
 from release_tool.cli.state import State
-from release_tool.core.errors import UsageError
-from release_tool.core.names import CommitId, RepoSlug
+from release_tool.core.errors import InputError, UsageError
+from release_tool.core.names import CommitId, Destination, RepoSlug, Tag
 from release_tool.recipes.catalog import open_recipe
-from release_tool.recipes.recipe import Recipe
-from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, ExpectedSigner
+from release_tool.recipes.recipe import Publisher, Recipe
+from release_tool.trust.signer import (
+    DEFAULT_REF,
+    DEFAULT_WORKFLOW,
+    GITHUB_ISSUER,
+    ExpectedSigner,
+)
 
 Function = Callable[..., None]
 T = TypeVar("T")
@@ -70,13 +75,35 @@ class TrustOptions:
         return self.trusted_root or self.sigstore or configuration.sigstore or "production"
 
 
-def grouped(kind: type[T], name: str, *options: Callable[[Function], Function]) -> Any:
+@dataclass(frozen=True, slots=True)
+class DestinationOptions:
+    """Where a release goes, beside the repository."""
+
+    tag: str | None
+    target: str | None
+    keep_draft: bool
+
+    def resolve(self, repo: str | None, settings: Settings) -> Destination:
+        """Parse the repository and the tag: by hand, else the configured and the recipe's."""
+        publisher = settings.configuration.publisher
+        if repo is not None:
+            slug = RepoSlug.parse(repo)
+        elif publisher is not None:
+            slug = publisher.repo
+        else:
+            raise UsageError("no repository was named", hint="give --repo OWNER/NAME")
+        return Destination(slug, Tag.parse(self.tag or settings.recipe.tag), self.target)
+
+
+def grouped(
+    kind: type[Any], name: str, *options: Callable[[Function], Function]
+) -> Callable[[Function], Function]:
     """Declare options and hand their values on as one `kind` called `name`."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def gather(**values: Any) -> None:
-            group = kind(**{field.name: values.pop(field.name) for field in fields(kind)})  # type: ignore[arg-type]
+            group = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
             function(**values, **{name: group})
 
         decorated: Function = gather
@@ -87,7 +114,7 @@ def grouped(kind: type[T], name: str, *options: Callable[[Function], Function]) 
     return decorate
 
 
-def set_state(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def set_state(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Keep a flag about output where every printing function finds it."""
     state = ctx.ensure_object(State)
     if value and param.name:
@@ -114,6 +141,9 @@ def with_output(function: Function) -> Function:
     return function
 
 
+with_quiet = flag("--quiet", "Print nothing but errors; the exit code tells.")
+
+
 def with_settings(function: Function) -> Function:
     """Add `--recipe` and `--config`; the command receives `settings`."""
 
@@ -131,20 +161,16 @@ def with_settings(function: Function) -> Function:
 with_signer = grouped(
     SignerOptions,
     "signer",
+    click.option("--repo", metavar="OWNER/NAME", help="The repository whose workflow signed."),
     click.option(
-        "--repo", metavar="OWNER/NAME", help="Repository whose workflow must have signed."
-    ),
-    click.option(
-        "--workflow", metavar="FILE", help=f"Its workflow; {DEFAULT_WORKFLOW} by default."
+        "--workflow", metavar="FILE", help=f"The workflow; {DEFAULT_WORKFLOW} by default."
     ),
     click.option("--ref", metavar="REF", help=f"The ref it ran from; {DEFAULT_REF} by default."),
     click.option("--cert-identity", metavar="SAN", help="The certificate's exact identity."),
     click.option("--cert-oidc-issuer", metavar="URL", help="The exact issuer that vouched for it."),
     click.option("--repo-id", metavar="ID", help="The source repository's numeric id."),
     click.option("--commit", metavar="SHA", help="The source commit of the signing workflow."),
-    click.option(
-        "--trigger", metavar="EVENT", help="What triggered it, such as workflow_dispatch."
-    ),
+    click.option("--trigger", metavar="EVENT", help="What triggered it, like workflow_dispatch."),
     click.option("--runner", metavar="KIND", help="Its runner: github-hosted or self-hosted."),
 )
 
@@ -156,6 +182,14 @@ with_trust = grouped(
     ),
     click.option("--trusted-root", type=FILE, help="Believe this trusted root and no other."),
     click.option("--offline", is_flag=True, help="Use the installed trusted root; no network."),
+)
+
+with_destination = grouped(
+    DestinationOptions,
+    "destination",
+    click.option("--tag", metavar="TAG", help="The release's tag; the recipe's by default."),
+    click.option("--target", metavar="COMMIT", help="What the tag names; the default branch."),
+    click.option("--keep-draft", is_flag=True, help="Stop before publishing."),
 )
 
 with_sigstore = click.option(
@@ -183,26 +217,40 @@ def resolve_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner
     return replace(
         signer,
         repo_id=options.repo_id,
-        commit=CommitId.parse(options.commit) if options.commit else None,
+        commit=parse_commit(options.commit) if options.commit else None,
         trigger=options.trigger,
         runner=options.runner,
     )
 
 
+def parse_commit(text: str) -> CommitId:
+    """Read a commit id that was given as an option."""
+    try:
+        return CommitId.parse(text)
+    except InputError as error:
+        raise UsageError(str(error), hint="give all 40 digits") from error
+
+
 def resolve_workflow(options: SignerOptions, settings: Settings) -> ExpectedSigner:
-    """Compose a workflow's identity from the options, filled up from the publisher."""
+    """Compose a workflow's identity from the options, filled up from what is known of its repo."""
     publisher = settings.configuration.publisher or settings.recipe.publisher
-    if options.repo is None:
-        return ExpectedSigner.of_workflow(
-            publisher.repo,
-            options.workflow or publisher.workflow,
-            options.ref or publisher.ref,
-            publisher.issuer,
+    if options.repo is not None and RepoSlug.parse(options.repo) != publisher.repo:
+        publisher = Publisher(
+            RepoSlug.parse(options.repo), DEFAULT_WORKFLOW, DEFAULT_REF, GITHUB_ISSUER
         )
-    repo = RepoSlug.parse(options.repo)
     return ExpectedSigner.of_workflow(
-        repo, options.workflow or DEFAULT_WORKFLOW, options.ref or DEFAULT_REF
+        publisher.repo,
+        options.workflow or publisher.workflow,
+        options.ref or publisher.ref,
+        publisher.issuer,
     )
+
+
+def resolve_own_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+    """Compose whom an upload expects: there `--repo` is the target, also with an exact identity."""
+    if options.cert_identity is not None:
+        options = replace(options, repo=None)
+    return resolve_signer(options, settings)
 
 
 def resolve_api(given: str | None, settings: Settings) -> str:

@@ -22,7 +22,10 @@ Row = tuple[str, str]
 
 @dataclass(slots=True)
 class State:
-    """The run's voice; commands call it and print in no other way. It is a `Progress`."""
+    """The run's voice; commands call it and print in no other way. It is a `Progress`.
+
+    `answered` says that the one JSON document is out, so that an error does not print a second.
+    """
 
     json: bool = False
     verbose: bool = False
@@ -30,6 +33,7 @@ class State:
     terminal: bool = False
     color: bool = False
     actions: bool = False
+    answered: bool = False
 
     @classmethod
     def of_terminal(cls) -> Self:
@@ -75,6 +79,7 @@ class State:
     def print_result(self, document: Mapping[str, Any], rows: list[Row]) -> None:
         """Print a result on stdout: the document with `--json`, else rows for people."""
         if self.json:
+            self.answered = True
             click.echo(encode_json(document).decode(), nl=False)
         elif not self.quiet:
             width = max((len(label) for label, _ in rows), default=0)
@@ -83,7 +88,7 @@ class State:
 
     def print_error(self, error: ReleaseToolError) -> None:
         """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""
-        if self.json:
+        if self.json and not self.answered:
             content = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
             click.echo(encode_json({"error": content}).decode(), nl=False)
         self.say(f"error: {error.message}", fg="red")

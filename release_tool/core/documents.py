@@ -40,7 +40,8 @@ def parse_json(content: bytes, what: str) -> Any:
     """
     try:
         text = content.decode("utf-8", errors="strict")
-        check_depth(text)
+        if text.count("{") + text.count("[") > MAX_DEPTH:  # fewer cannot nest deeper
+            check_depth(text)
         return json.loads(
             text,
             object_pairs_hook=unique_keys,

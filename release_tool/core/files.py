@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -66,7 +67,35 @@ def new_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
             synchronise(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staging_directory(out: Path) -> Iterator[Path]:
+    """Yield a temporary directory inside `out`, which is made if need be, and remove it.
+
+    Where the block fails, an `out` that did not exist before is removed as well.
+    """
+    existed = out.exists()
+    with writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=out) as name:
+                yield Path(name)
+        except BaseException:
+            if not existed:
+                with contextlib.suppress(OSError):
+                    out.rmdir()
+            raise
+
+
+def install_files(staged: Path, out: Path, *, last: str) -> None:
+    """Move staged files into `out`, the one called `last` after all that it describes."""
+    for path in sorted(staged.iterdir(), key=lambda path: path.name == last):
+        synchronise(path)
+        path.replace(out / path.name)
+    synchronise(out)
 
 
 @contextlib.contextmanager

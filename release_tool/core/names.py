@@ -65,6 +65,26 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a release is or goes: a repository, a tag, and the commitish a new tag will name."""
+
+    repo: RepoSlug
+    tag: Tag
+    target: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `OWNER/NAME@TAG`; raises `UsageError`."""
+        repo, at, tag = text.partition("@")
+        if not at:
+            raise UsageError(f"not a release: {text[:200]!r}", hint="write it as OWNER/NAME@TAG")
+        return cls(RepoSlug.parse(repo), Tag.parse(tag))
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
 class CommitId:
     """A git commit, as 40 lowercase hexadecimal digits."""
 

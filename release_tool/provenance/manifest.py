@@ -6,7 +6,7 @@ Holds its shape, its one canonical encoding and its schema; it computes nothing.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import (
     ConfigDict,
@@ -23,8 +23,8 @@ from release_tool.core.documents import JsonObject, encode_json, parse_json_obje
 from release_tool.core.errors import InputError
 from release_tool.core.names import CommitId
 
-MANIFEST_SCHEMA = "u2netp-mirror-export-manifest-v1"
-RUN_PROVENANCE_SCHEMA = "ai-run-provenance-v1"
+MANIFEST_SCHEMA: Final = "u2netp-mirror-export-manifest-v1"
+RUN_PROVENANCE_SCHEMA: Final = "ai-run-provenance-v1"
 MANIFEST_LIMIT_BYTES = 1024 * 1024
 MAX_TEXT = 2000
 
@@ -112,7 +112,7 @@ class ContractClaim:
     opset: Count
     nodes: Count
     initializers: Count
-    operators: tuple[Text, ...]
+    operators: dict[str, Count]
     size_bytes: Count
 
 

@@ -1,0 +1,83 @@
+# Everything a fresh machine needs, from nothing but Python 3.11+, git and make.
+# torch comes in its CPU build (under 300 MB) from PyTorch's own index where that can be reached;
+# set TORCH_INDEX to another mirror, or to nothing for pip's default index.
+
+PYTHON ?= python3
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := $(shell sed -n 's/^ *"torch==\(.*\)",/\1/p' pyproject.toml)
+VENV ?= .venv
+BIN := $(VENV)/bin
+WHEELS := build/wheel
+SOURCES := $(shell find release_tool -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+UPSTREAM_DIR ?=
+CHECKPOINT ?=
+
+.PHONY: rehearse test check lint types workflows bench test-interop docs clean
+
+rehearse: $(VENV)/.rehearse ## the whole chain against stand-ins on this machine
+	$(BIN)/release-tool rehearse $(if $(UPSTREAM_DIR),--upstream-dir $(UPSTREAM_DIR)) \
+	  $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT) --unpinned-checkpoint)
+
+test: $(VENV)/.dev ## the test suite, against the built wheel
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/coverage report
+
+check: lint types workflows test ## everything that CI asks for
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+workflows: $(VENV)/.dev
+	set -- $$(ls .github/workflows/*.yml 2>/dev/null); [ $$# -eq 0 ] || { \
+	  $(BIN)/zizmor --offline --quiet --persona pedantic .github && \
+	  $(BIN)/check-jsonschema --builtin-schema vendor.github-workflows "$$@"; }
+
+bench: $(VENV)/.dev ## speed and memory, rivals side by side
+	$(BIN)/python -P tests/bench/run.py
+
+test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node and npm)
+	sh tests/interop/run.sh $(BIN)
+
+docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
+	$(BIN)/python -P tests/docs/generate.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) "hatchling>=1.27" "build>=1.3"
+	touch $@
+
+$(VENV)/.torch: $(VENV)/.python pyproject.toml
+	[ -n "$(TORCH_INDEX)" ] && $(PIP) --no-deps --retries 1 --timeout 15 \
+	  --index-url $(TORCH_INDEX) "torch==$(TORCH)" 2>/dev/null || $(PIP) "torch==$(TORCH)"
+	touch $@
+
+$(WHEELS)/.built: $(VENV)/.python $(SOURCES)
+	rm -rf $(WHEELS)
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . >/dev/null
+	touch $@
+
+$(VENV)/.export: $(VENV)/.torch pyproject.toml | $(WHEELS)/.built
+	$(PIP) "$$(echo $(WHEELS)/*.whl)[export]"
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.export pyproject.toml | $(WHEELS)/.built
+	$(PIP) "$$(echo $(WHEELS)/*.whl)[export,dev]"
+	touch $@
+
+# Later changes of the sources need no network: only the wheel itself is laid anew.
+$(VENV)/.rehearse: $(VENV)/.export $(WHEELS)/.built
+	$(PIP) --no-deps --force-reinstall $(WHEELS)/*.whl
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.tools $(VENV)/.rehearse
+	touch $@

@@ -1,0 +1,88 @@
+"""`release-tool fetch`: download, verify, install."""
+
+import os
+from pathlib import Path
+
+import click
+
+from release_tool.cli.options import (
+    DIRECTORY,
+    Settings,
+    SignerOptions,
+    TrustOptions,
+    resolve_api,
+    resolve_signer,
+    with_github,
+    with_output,
+    with_settings,
+    with_signer,
+    with_trust,
+)
+from release_tool.cli.sources import open_source
+from release_tool.cli.state import State
+from release_tool.cli.tokens import find_token
+from release_tool.cli.verdicts import verdict_rows
+from release_tool.core.errors import UsageError
+from release_tool.core.names import Destination
+from release_tool.trust.instance import open_trusted_root
+from release_tool.verify.download import fetch_release
+from release_tool.verify.evidence import open_evidence
+from release_tool.verify.install import install_release
+from release_tool.verify.quarantine import open_quarantine
+from release_tool.verify.verdict import verify_release
+
+
+@click.command("fetch")
+@click.argument("release", metavar="OWNER/NAME@TAG")
+@click.option("--to", "directory", type=DIRECTORY, default="model", show_default=True)
+@with_signer
+@with_trust
+@with_github
+@with_settings
+@with_output
+@click.pass_obj
+def command(
+    state: State,
+    settings: Settings,
+    release: str,
+    directory: Path,
+    signer: SignerOptions,
+    trust: TrustOptions,
+    github_api: str | None,
+) -> None:
+    """Download a release, verify it, then install the model.
+
+    Everything lands in quarantine first; the model appears under the name that its consumer
+    expects only once the verdict is there, whole and at once. An interrupted download is resumed.
+
+    \b
+    Example:
+      release-tool fetch VMAFx/vmafx@u2netp-mirror-v1 --to model
+    """
+    if trust.offline:
+        raise UsageError("fetch needs a network; to verify what is here, use verify --offline")
+    wanted = Destination.parse(release)
+    expected = resolve_signer(signer, settings)
+    root = open_trusted_root(trust.source(settings.configuration), offline=False)
+    api = resolve_api(github_api, settings)
+    with (
+        open_quarantine(directory, wanted) as place,
+        open_source(api, find_token(os.environ)) as source,
+    ):
+        with state.stage("download"):
+            fetch_release(
+                source.client,
+                api,
+                wanted.repo,
+                wanted.tag,
+                settings.recipe,
+                place,
+                progress=state,
+                token=source.token,
+            )
+        with state.stage("verify"):
+            evidence = open_evidence(place, settings.recipe)
+            verified = verify_release(evidence, expected, root)
+        installed = install_release(evidence, verified, directory, settings.recipe)
+    rows = [*verdict_rows(verified, verbose=state.verbose), ("installed", str(installed))]
+    state.print_result({**verified.to_json(), "installed": str(installed)}, rows)

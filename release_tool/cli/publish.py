@@ -1,0 +1,77 @@
+"""`release-tool publish`: the whole release in one command."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from release_tool import chain
+from release_tool.cli.options import (
+    DIRECTORY,
+    FILE,
+    DestinationOptions,
+    Settings,
+    resolve_api,
+    with_destination,
+    with_github,
+    with_identity,
+    with_output,
+    with_settings,
+    with_sigstore,
+)
+from release_tool.cli.releases import show_release
+from release_tool.cli.sources import open_source
+from release_tool.cli.state import State
+from release_tool.cli.tokens import require_token
+from release_tool.provenance.statement import Builder
+from release_tool.publish.github import open_github
+from release_tool.signing.token import open_identity
+from release_tool.trust.instance import open_instance
+
+
+@click.command("publish")
+@click.option("--upstream-dir", type=DIRECTORY, required=True, help="The audited checkout.")
+@click.option("--checkpoint", type=FILE, required=True, help="Upstream's weights, as pinned.")
+@click.option("--repo", metavar="OWNER/NAME", help="Where the release goes.")
+@click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
+@with_destination
+@with_sigstore
+@with_identity
+@with_github
+@with_settings
+@with_output
+@click.pass_obj
+def command(
+    state: State,
+    settings: Settings,
+    upstream_dir: Path,
+    checkpoint: Path,
+    repo: str | None,
+    out: Path,
+    destination: DestinationOptions,
+    sigstore: str | None,
+    identity_token: str | None,
+    github_api: str | None,
+) -> None:
+    """Export, sign, upload and verify: the whole release.
+
+    Nothing is visible until everything is there and verified. Run the same command again after any
+    interruption: it goes on where it stopped, and published bytes are never changed. The token
+    comes from GH_TOKEN or GITHUB_TOKEN.
+
+    \b
+    Example:
+      release-tool publish --upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx
+    """
+    # What can fail cheaply fails first: nothing is exported for want of a token.
+    to, token = destination.resolve(repo, settings), require_token(os.environ)
+    api = resolve_api(github_api, settings)
+    instance = open_instance(sigstore or settings.configuration.sigstore or "production")
+    identity = open_identity(instance, identity_token, interactive=sys.stdin.isatty())
+    source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)
+    plan = chain.Plan(source, settings.recipe, out, to, keep_draft=destination.keep_draft)
+    with open_github(api, token, progress=state) as github, open_source(api, token) as released:
+        services = chain.Services(instance, identity, builder, github, released)
+        result, _verified = chain.publish(plan, services, os.environ, progress=state)
+    show_release(state, result)

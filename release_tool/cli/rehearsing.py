@@ -1,0 +1,137 @@
+"""Puts the chain and the stand-ins together; only the command line may know both."""
+
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from release_tool import chain
+from release_tool.cli.render import file_documents
+from release_tool.cli.sources import open_source
+from release_tool.cli.state import Row, State
+from release_tool.cli.verdicts import verdict_rows
+from release_tool.core.artifact import Artifact
+from release_tool.core.files import write_whole
+from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.provenance.statement import Builder
+from release_tool.publish.github import open_github
+from release_tool.recipes.recipe import Recipe
+from release_tool.rehearsal.claims import Claims
+from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
+from release_tool.rehearsal.upstream import make_upstream
+from release_tool.signing.token import open_identity
+from release_tool.trust.instance import SigstoreInstance
+from release_tool.verify.release import VerifiedRelease
+
+REPOSITORY = RepoSlug("rehearsal", "u2netp-mirror")
+WORKFLOW = "release.yml"
+REF = "refs/heads/main"
+CLAIMS = Claims.of(str(REPOSITORY))
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What is rehearsed: a real checkout and checkpoint, or the stand-in upstream."""
+
+    recipe: Recipe
+    out: Path
+    upstream: Path | None
+    checkpoint: Path | None
+    pinned: bool
+    rekor: Literal["v1", "v2"]
+
+
+def rehearse(rehearsal: Rehearsal, state: State) -> None:
+    """Release against the stand-ins, stop them, and print what was released and how to verify."""
+    start = time.monotonic()
+    with ExitStack() as running:
+        with state.stage("stand-ins"):
+            sigstore = running.enter_context(start_sigstore(rekor=rehearsal.rekor, claims=CLAIMS))
+            github = running.enter_context(start_github(repo=str(REPOSITORY)))
+            source, recipe = running.enter_context(open_source_of(rehearsal))
+        verified = release(rehearsal, source, recipe, sigstore, github, state)
+        write_trust(rehearsal.out, sigstore)
+    state.note(f"rehearsed in {time.monotonic() - start:.1f} s; nothing left this machine")
+    show(rehearsal, recipe, verified, state)
+
+
+@contextmanager
+def open_source_of(rehearsal: Rehearsal) -> Iterator[tuple[chain.Source, Recipe]]:
+    """Yield the real source, or make a small upstream that lives as long as the rehearsal."""
+    if rehearsal.upstream is not None and rehearsal.checkpoint is not None:
+        source = chain.Source(rehearsal.upstream, rehearsal.checkpoint, pinned=rehearsal.pinned)
+        yield source, rehearsal.recipe
+        return
+    with tempfile.TemporaryDirectory(prefix="release-tool-upstream-") as name:
+        upstream = make_upstream(Path(name))
+        yield chain.Source(upstream.checkout, upstream.checkpoint), upstream.recipe
+
+
+def release(
+    rehearsal: Rehearsal,
+    source: chain.Source,
+    recipe: Recipe,
+    sigstore: SigstoreStack,
+    github: GitHubStandIn,
+    state: State,
+) -> VerifiedRelease:
+    """Publish as a workflow would, and return the verdict on what came back."""
+    instance = SigstoreInstance(sigstore.trust_config, "the rehearsal")
+    identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
+    builder = Builder.from_environment(sigstore.actions_environment())
+    to = Destination(REPOSITORY, Tag.parse(recipe.tag))
+    plan = chain.Plan(source, recipe, rehearsal.out, to)
+    with (
+        open_github(github.api, github.token, progress=state) as client,
+        open_source(github.api, None) as consumer,
+    ):
+        services = chain.Services(instance, identity, builder, client, consumer)
+        _, verified = chain.publish(plan, services, os.environ, progress=state)
+    return verified
+
+
+def write_trust(out: Path, sigstore: SigstoreStack) -> None:
+    """Leave behind what a consumer of the rehearsal has to believe, marked by its folder's name."""
+    write_whole(out / "rehearsal" / "trust_config.json", sigstore.trust_config)
+    write_whole(out / "rehearsal" / "trusted_root.json", sigstore.trusted_root)
+
+
+def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state: State) -> None:
+    """Print the files, the verdict, and the command that reaches it again."""
+    files = [Artifact.of_file(rehearsal.out / artifact.name) for artifact in verified.artifacts]
+    command = verify_command(rehearsal.out, recipe, rehearsal)
+    document = {
+        "files": file_documents(files),
+        "verdict": verified.to_json(),
+        "verify_command": command,
+    }
+    rows: list[Row] = [(file.name, f"{file.digest}  {file.size:,} bytes") for file in files]
+    rows += [("", ""), *verdict_rows(verified, verbose=state.verbose), ("", "")]
+    rows.append(("verify it", shlex.join(command)))
+    state.print_result(document, rows)
+
+
+def verify_command(out: Path, recipe: Recipe, rehearsal: Rehearsal) -> list[str]:
+    """Return the consumer's command, with paths that work from any directory."""
+    place = out.resolve()
+    named = [] if rehearsal.recipe.name == "u2netp" else ["--recipe", rehearsal.recipe.name]
+    return [
+        "release-tool",
+        "verify",
+        str(place / recipe.names.model),
+        "--repo",
+        str(REPOSITORY),
+        "--workflow",
+        WORKFLOW,
+        "--ref",
+        REF,
+        "--trusted-root",
+        str(place / "rehearsal" / "trusted_root.json"),
+        *named,
+    ]

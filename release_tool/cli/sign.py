@@ -1,0 +1,55 @@
+"""`release-tool sign`: who says so."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from release_tool import chain
+from release_tool.cli.options import (
+    DIRECTORY,
+    Settings,
+    with_identity,
+    with_output,
+    with_settings,
+    with_sigstore,
+)
+from release_tool.cli.state import State
+from release_tool.cli.verdicts import show_verdict
+from release_tool.provenance.statement import Builder
+from release_tool.signing.token import open_identity
+from release_tool.trust.instance import open_instance
+
+
+@click.command("sign")
+@click.argument("directory", type=DIRECTORY, default="dist")
+@with_sigstore
+@with_identity
+@with_settings
+@with_output
+@click.pass_obj
+def command(
+    state: State,
+    settings: Settings,
+    directory: Path,
+    sigstore: str | None,
+    identity_token: str | None,
+) -> None:
+    """Sign the files of a release with Sigstore.
+
+    Signs the model, and a provenance statement over every file of the release, with a key that
+    lives for this run only. Takes the CI's own identity, or yours in a browser. Files that are no
+    longer what the manifest states are refused.
+
+    \b
+    Example:
+      release-tool sign dist
+    """
+    instance = open_instance(sigstore or settings.configuration.sigstore or "production")
+    identity = open_identity(instance, identity_token, interactive=sys.stdin.isatty())
+    builder = Builder.from_environment(os.environ)
+    verified = chain.sign_release(
+        directory, settings.recipe, instance, identity, builder, progress=state
+    )
+    show_verdict(state, verified)

@@ -1,0 +1,75 @@
+"""`release-tool upload`: a signed release goes to GitHub."""
+
+import os
+from pathlib import Path
+
+import click
+
+from release_tool import chain
+from release_tool.cli.options import (
+    DIRECTORY,
+    DestinationOptions,
+    Settings,
+    SignerOptions,
+    TrustOptions,
+    resolve_api,
+    resolve_own_signer,
+    with_destination,
+    with_github,
+    with_output,
+    with_settings,
+    with_signer,
+    with_trust,
+)
+from release_tool.cli.releases import show_release
+from release_tool.cli.state import State
+from release_tool.cli.tokens import require_token
+from release_tool.publish.github import open_github
+from release_tool.trust.instance import open_trusted_root
+
+
+@click.command("upload")
+@click.argument("directory", type=DIRECTORY, default="dist")
+@with_destination
+@with_signer
+@with_trust
+@with_github
+@with_settings
+@with_output
+@click.pass_obj
+def command(
+    state: State,
+    settings: Settings,
+    directory: Path,
+    destination: DestinationOptions,
+    signer: SignerOptions,
+    trust: TrustOptions,
+    github_api: str | None,
+) -> None:
+    """Put a signed release on GitHub, draft first, published last.
+
+    Verifies the release as a consumer would before the first byte leaves; uploads what is missing
+    to a draft, compares every digest, publishes, and reads back. Run it again after any
+    interruption. The token comes from GH_TOKEN or GITHUB_TOKEN.
+
+    \b
+    Example:
+      release-tool upload dist --repo VMAFx/vmafx --tag u2netp-mirror-v1
+    """
+    to = destination.resolve(signer.repo, settings)
+    expected = resolve_own_signer(signer, settings)
+    root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
+    token = require_token(os.environ)
+    api = resolve_api(github_api, settings)
+    with open_github(api, token, progress=state) as github:
+        result = chain.upload_release(
+            directory,
+            settings.recipe,
+            github,
+            to,
+            expected,
+            root,
+            keep_draft=destination.keep_draft,
+            progress=state,
+        )
+    show_release(state, result)

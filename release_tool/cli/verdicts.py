@@ -1,0 +1,69 @@
+"""How a verdict looks: a short table for people; its document is the verdict's own."""
+
+from collections.abc import Sequence
+
+from release_tool.cli.judging import Outcome
+from release_tool.cli.state import Row, State
+from release_tool.core.errors import NotVerified
+from release_tool.verify.release import VerifiedRelease
+
+
+def show_verdict(state: State, verified: VerifiedRelease) -> None:
+    """Print one verdict."""
+    state.print_result(verified.to_json(), verdict_rows(verified, verbose=state.verbose))
+
+
+def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
+    """Print every verdict in the order asked for, then raise the refusal that weighs most.
+
+    "Not verified" (8) weighs more than any other failure, which weighs more than success.
+    """
+    refusals = [outcome.refusal for outcome in outcomes if outcome.refusal is not None]
+    if len(outcomes) == 1 and refusals:
+        raise refusals[0]
+    if len(outcomes) == 1:
+        state.print_result(outcomes[0].to_json(), outcome_rows(outcomes[0], state))
+        return
+    rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), ("", ""))]
+    documents = [outcome.to_json() for outcome in outcomes]
+    failed = max(refusals, key=lambda refusal: isinstance(refusal, NotVerified), default=None)
+    state.print_result({"verdicts": documents}, rows[:-1])
+    if failed is not None:
+        text = f"{len(refusals)} of {len(outcomes)} models are not verified; first: "
+        raise type(failed)(text + failed.message, hint=failed.hint)
+
+
+def outcome_rows(outcome: Outcome, state: State) -> list[Row]:
+    """Describe one verdict, or the refusal to give one."""
+    if outcome.verified is None:
+        return [("REFUSED", outcome.model), ("reason", str(outcome.refusal))]
+    rows = verdict_rows(outcome.verified, verbose=state.verbose)
+    if outcome.lineage is not None:
+        proof = f"{outcome.lineage.in_place} of {outcome.lineage.tensors} tensors in place"
+        rows.append(("lineage", proof))
+    return rows
+
+
+def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
+    """Say what was verified, signed by whom, from what, when, and where in the log."""
+    signer, made = verified.signer, verified.provenance
+    rows = [
+        ("verified", verified.model.name),
+        ("digest", str(verified.model.digest)),
+        ("signed by", signer.identity),
+        ("issuer", signer.issuer),
+    ]
+    if signer.repo:
+        rows.append(("source", f"{signer.repo} at {signer.commit or 'an unstated commit'}"))
+    if signer.run_url:
+        rows.append(("run", signer.run_url))
+    if made is not None and made.upstream_commit:
+        rows.append(("upstream", f"{made.upstream_repo} at {made.upstream_commit}"))
+    rows += [
+        ("signed at", verified.signed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ("log", f"entry {verified.log_index} of {verified.log_url}"),
+        ("covers", ", ".join(artifact.role for artifact in verified.artifacts)),
+    ]
+    if verbose:
+        rows += [(f"step {step.number}", f"{step.name}: {step.outcome}") for step in verified.steps]
+    return rows

@@ -1,0 +1,78 @@
+"""`release-tool verify`: a consumer's verdict."""
+
+from pathlib import Path
+
+import click
+
+from release_tool.cli.judging import Judge, Lineage, open_bundles
+from release_tool.cli.options import (
+    FILE,
+    Settings,
+    SignerOptions,
+    TrustOptions,
+    resolve_api,
+    resolve_signer,
+    with_github,
+    with_output,
+    with_quiet,
+    with_settings,
+    with_signer,
+    with_trust,
+)
+from release_tool.cli.state import State
+from release_tool.cli.verdicts import show_outcomes
+from release_tool.core.errors import UsageError
+from release_tool.trust.instance import open_trusted_root
+
+
+@click.command("verify")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--bundle", type=FILE, help="The bundle, where it is not beside the model.")
+@click.option(
+    "--from",
+    "origin",
+    metavar="OWNER/NAME[@TAG]",
+    help="Fetch the bundle from that release, or from the repository's attestations.",
+)
+@click.option("--checkpoint", type=FILE, help="Also prove that these weights stand in the model.")
+@click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
+@with_signer
+@with_trust
+@with_github
+@with_settings
+@with_output
+@with_quiet
+@click.pass_obj
+def command(
+    state: State,
+    settings: Settings,
+    models: tuple[str, ...],
+    bundle: Path | None,
+    origin: str | None,
+    checkpoint: Path | None,
+    unpinned_checkpoint: bool,
+    signer: SignerOptions,
+    trust: TrustOptions,
+    github_api: str | None,
+) -> None:
+    """Reach a verdict on a model: who released it, and is it intact.
+
+    MODEL is a file with its bundle beside it, the directory of a release, or sha256:<hex>. Without
+    options the recipe's publisher is expected to have signed. Exit code 0 means verified, 8 that
+    the evidence says no, 9 that there is no verdict; use the file in no case but the first.
+
+    \b
+    Examples:
+      release-tool verify u2netp_mirror_v1.onnx
+      release-tool verify model.onnx --repo VMAFx/vmafx --ref refs/heads/master --offline
+      release-tool verify release/ --trusted-root trusted_root.json --json
+    """
+    if bundle is not None and (len(models) > 1 or origin is not None):
+        raise UsageError("--bundle goes with one model, and without --from")
+    expected = resolve_signer(signer, settings)
+    root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
+    lineage = Lineage.of(checkpoint, settings, pinned=not unpinned_checkpoint)
+    with open_bundles(origin, bundle, resolve_api(github_api, settings), trust) as find_bundles:
+        judge = Judge(settings.recipe, expected, root, find_bundles, lineage)
+        outcomes = [judge.outcome(model) for model in models]
+    show_outcomes(state, outcomes)

@@ -1,0 +1,71 @@
+"""An exported release in a directory: the manifest, and every file with the digest it states.
+
+Checks files against their manifest; signatures do not exist yet at this point.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import InputError
+from release_tool.core.files import read_limited
+from release_tool.provenance.attribution import LICENSE_ASSET_LIMIT_BYTES, split_license
+from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.recipes.recipe import Recipe
+
+EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into that directory"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedRelease:
+    """A directory whose model, licence and NOTICE are the ones that its manifest states."""
+
+    directory: Path
+    manifest: Manifest
+    files: tuple[Artifact, ...]
+
+    @property
+    def model(self) -> Artifact:
+        """The model, always the first file."""
+        return self.files[0]
+
+
+def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
+    """Open what `export` left behind; raises `InputError` where a file is not as measured."""
+    if not directory.is_dir():
+        raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
+    names = recipe.names
+    content = read_limited(directory / names.manifest, MANIFEST_LIMIT_BYTES)
+    manifest = Manifest.parse(content)
+    stated = {claim.path: claim.sha256 for claim in manifest.run_provenance.outputs}
+    expected = [names.model, names.license]
+    if manifest.upstream.notice_present:
+        expected.append(names.notice)
+    if manifest.outputs.onnx_path != names.model or set(stated) != set(expected):
+        raise InputError(
+            f"{names.manifest} does not describe {', '.join(expected)}", hint=EXPORT_AGAIN
+        )
+    files = tuple(open_stated(directory / name, stated[name]) for name in expected)
+    check_license(directory / names.license, manifest)
+    if files[0].digest != manifest.outputs.onnx_sha256:
+        raise InputError(f"{names.manifest} states two digests of the model", hint=EXPORT_AGAIN)
+    described = Artifact.of_bytes(names.manifest, content)
+    return ExportedRelease(directory, manifest, (*files, described))
+
+
+def open_stated(path: Path, stated: Sha256) -> Artifact:
+    """Describe a file whose digest must be the one that the manifest states."""
+    artifact = Artifact.of_file(path)
+    if artifact.digest != stated:
+        raise InputError(
+            f"{path.name} is {artifact.digest}, the manifest says {stated}", hint=EXPORT_AGAIN
+        )
+    return artifact
+
+
+def check_license(path: Path, manifest: Manifest) -> None:
+    """Require that the licence asset ends in the licence that was audited."""
+    text = split_license(read_limited(path, LICENSE_ASSET_LIMIT_BYTES))
+    if Sha256.of_bytes(text) != manifest.upstream.license_sha256:
+        raise InputError(f"{path.name} does not hold upstream's audited licence", hint=EXPORT_AGAIN)

@@ -1,0 +1,86 @@
+"""The statement: in-toto v1 with SLSA v1, whose bytes are kept as they were signed."""
+
+import json
+
+import pytest
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.documents import encode_json
+from release_tool.core.errors import InputError
+from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.statement import (
+    LOCAL_BUILDER,
+    Builder,
+    Statement,
+    Subject,
+    make_statement,
+)
+
+FILES = (Artifact.of_bytes("a.onnx", b"model"), Artifact.of_bytes("a.manifest.json", b"{}"))
+ACTIONS = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/release.yml@refs/heads/main",
+    "GITHUB_REPOSITORY": "o/r",
+    "GITHUB_RUN_ID": "7",
+    "GITHUB_RUN_ATTEMPT": "2",
+}
+
+
+def test_a_statement_has_a_subject_for_every_file(manifest: Manifest):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    assert statement.subjects == tuple(Subject(file.name, file.digest) for file in FILES)
+    assert statement.predicate_type == "https://slsa.dev/provenance/v1"
+    assert Statement.parse(statement.payload) == statement
+
+
+def test_commit_checkpoint_and_toolchain_are_resolved_dependencies(manifest: Manifest):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    dependencies = statement.predicate["buildDefinition"]["resolvedDependencies"]
+    assert dependencies[0]["digest"] == {"gitCommit": "ab" * 20}
+    assert dependencies[1]["digest"] == {"sha256": manifest.upstream.checkpoint_sha256.hex}
+    assert {"name": "torch", "uri": "pkg:pypi/torch@2.13.0%2Bcpu"} in dependencies
+    assert {"name": "python", "uri": "pkg:generic/python@3.11.7"} in dependencies
+
+
+def test_under_actions_the_workflow_is_the_builder_and_the_run_is_named(manifest: Manifest):
+    builder = Builder.from_environment(ACTIONS)
+    details = make_statement(FILES, manifest, builder).predicate["runDetails"]
+    assert details["builder"]["id"] == (
+        "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
+    )
+    assert details["metadata"]["invocationId"] == (
+        "https://github.com/o/r/actions/runs/7/attempts/2"
+    )
+
+
+def test_elsewhere_the_builder_is_local_and_the_bytes_are_the_same_twice(manifest: Manifest):
+    assert Builder.from_environment({"GITHUB_WORKFLOW_REF": "x"}).id == LOCAL_BUILDER
+    first, second = (make_statement(FILES, manifest, Builder(LOCAL_BUILDER)) for _ in range(2))
+    assert first.payload == second.payload
+
+
+def change(statement: Statement, **fields: object) -> bytes:
+    return encode_json({**json.loads(statement.payload), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"_type": "https://in-toto.io/Statement/v0.1"}, "the statement's type"),
+        ({"predicate": None}, "no predicate"),
+        ({"predicateType": 3}, "no predicate"),
+        ({"subject": []}, "no subjects"),
+        ({"subject": "x"}, "no subjects"),
+        ({"subject": [3]}, "lacks its name or its SHA-256"),
+        ({"subject": [{"name": "a", "digest": {"sha512": "x"}}]}, "lacks its name"),
+        ({"subject": [{"digest": {"sha256": "ab" * 32}}]}, "lacks its name"),
+        ({"subject": [{"name": "a", "digest": {"sha256": "AB" * 32}}]}, "not a SHA-256"),
+        ({"subject": [{"name": "a", "digest": {"sha256": "ab" * 32}}] * 2}, "have one name"),
+    ],
+)
+def test_a_malformed_statement_is_refused(
+    manifest: Manifest, fields: dict[str, object], reason: str
+):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    with pytest.raises(InputError, match=reason):
+        Statement.parse(change(statement, **fields))

@@ -1,0 +1,96 @@
+"""Imports point one way: the table of the design, kept by force."""
+
+import ast
+import importlib.util
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import release_tool
+
+ROOT = Path(str(importlib.util.find_spec("release_tool").origin)).parent  # type: ignore[union-attr]
+
+EVERYONE = {"core", "recipes"}
+STAGES = {
+    "upstream": set(),
+    "export": {"upstream"},
+    "gates": {"upstream"},
+    "provenance": {"upstream"},
+    "trust": set(),
+    "signing": {"trust", "provenance"},
+    "publish": set(),
+    "verify": {"trust", "provenance", "gates"},
+    "rehearsal": set(),
+}
+ALLOWED = {
+    "core": set(),
+    "recipes": {"core"},
+    **{stage: EVERYONE | beyond for stage, beyond in STAGES.items()},
+    "chain": EVERYONE | set(STAGES) - {"rehearsal"},
+    "cli": EVERYONE | set(STAGES) | {"chain"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+HEAVY = {"torch": {"export"}, "onnxruntime": {"export"}, "onnx": {"export"}}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def stage_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("stage", sorted({stage_of(path) for path in modules()}))
+def test_a_stage_imports_only_what_the_table_allows(stage: str):
+    for path in modules():
+        if stage_of(path) != stage:
+            continue
+        ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("release_tool.")}
+        backward = ours - ALLOWED[stage] - {stage, "__version__"}
+        assert not backward, f"{path.relative_to(ROOT)} imports {backward}"
+
+
+def test_torch_and_onnx_are_imported_by_the_export_stage_alone():
+    users = defaultdict(set)
+    for path in modules():
+        for name in imports_of(path):
+            users[name.split(".")[0]].add(stage_of(path))
+    for package, stages in HEAVY.items():
+        assert users[package] <= stages, f"{package} is imported by {users[package]}"
+
+
+def test_no_identity_is_compared_by_pattern_prefix_or_case():
+    """Matching an identity loosely is how somebody else's repository gets believed."""
+    for name in ("trust/signer.py", "verify/policy.py", "verify/claims.py"):
+        text = (ROOT / name).read_text()
+        for loose in (".lower()", ".casefold()", ".startswith(", "re.match", "re.search", "fnmatch"):
+            assert loose not in text, f"{name} uses {loose}"
+
+
+def test_modules_and_functions_stay_within_their_budget():
+    for path in modules():
+        text = path.read_text()
+        assert text.count("\n") <= 350, f"{path.name} is too long"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno:
+                length = node.end_lineno - node.lineno + 1
+                assert length <= 60, f"{path.name}: {node.name} has {length} lines"
+
+
+def test_the_package_is_typed_and_has_a_version():
+    assert (ROOT / "py.typed").exists()
+    assert release_tool.__version__.count(".") == 2

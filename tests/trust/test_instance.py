@@ -1,0 +1,92 @@
+"""Trusted roots come from the installed package, a file, or TUF; nothing else is believed."""
+
+from pathlib import Path
+
+import pytest
+from sigstore.errors import TUFError
+from sigstore.models import ClientTrustConfig
+
+from release_tool.core.documents import encode_json, parse_json_object
+from release_tool.core.errors import InputError, TryAgain
+from release_tool.trust import instance
+from release_tool.trust.instance import (
+    TRUST_CONFIG_TYPE,
+    TRUSTED_ROOT_TYPE,
+    open_instance,
+    open_trusted_root,
+)
+
+ROOT = {"mediaType": TRUSTED_ROOT_TYPE, "tlogs": []}
+CONFIG = {"mediaType": TRUST_CONFIG_TYPE, "trustedRoot": ROOT, "signingConfig": {}}
+
+
+@pytest.mark.parametrize("name", ["production", "staging"])
+def test_offline_the_installed_root_is_used_and_its_source_is_told(name: str):
+    root = open_trusted_root(name, offline=True)
+    document = parse_json_object(root.content, "root")
+    assert document["mediaType"] == TRUSTED_ROOT_TYPE
+    assert document["certificateAuthorities"]
+    assert root.source == f"{name}, as installed"
+
+
+def test_a_file_is_a_trusted_root_or_a_client_trust_config(tmp_path: Path):
+    for name, document in (("root.json", ROOT), ("config.json", CONFIG)):
+        path = tmp_path / name
+        path.write_bytes(encode_json(document))
+        root = open_trusted_root(path, offline=False)
+        assert parse_json_object(root.content, "root") == ROOT
+        assert root.source == str(path)
+
+
+def test_a_signing_instance_keeps_the_bytes_of_its_file(tmp_path: Path):
+    path = tmp_path / "config.json"
+    path.write_bytes(encode_json(CONFIG))
+    opened = open_instance(str(path))
+    assert opened.trust_config == encode_json(CONFIG)
+    assert parse_json_object(opened.trusted_root.content, "root") == ROOT
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"mediaType": "x"}, {"mediaType": TRUST_CONFIG_TYPE, "trustedRoot": 3}]
+)
+def test_a_file_that_is_no_trusted_root_is_refused(tmp_path: Path, document: dict[str, object]):
+    path = tmp_path / "root.json"
+    path.write_bytes(encode_json(document))
+    for opener in (lambda: open_trusted_root(path, offline=True), lambda: open_instance(str(path))):
+        with pytest.raises(InputError, match="neither a Sigstore trusted root"):
+            opener()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="cannot read"):
+        open_trusted_root(tmp_path / "none.json", offline=True)
+
+
+@pytest.mark.parametrize("error", [TUFError("no network"), PermissionError("no cache")])
+def test_where_tuf_fails_the_advice_is_to_go_offline(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    def refuse() -> ClientTrustConfig:
+        raise error
+
+    monkeypatch.setattr(ClientTrustConfig, "production", refuse)
+    for opener in (
+        lambda: open_trusted_root("production", offline=False),
+        lambda: open_instance("production"),
+    ):
+        with pytest.raises(TryAgain, match="cannot refresh the trusted root") as caught:
+            opener()
+        assert "--offline" in str(caught.value.hint)
+
+
+def test_what_tuf_answers_becomes_a_root_and_an_instance(
+    monkeypatch: pytest.MonkeyPatch, sigstore_trust_config: bytes
+):
+    answer = ClientTrustConfig.from_json(sigstore_trust_config.decode())
+    monkeypatch.setattr(ClientTrustConfig, "staging", lambda: answer)
+    assert open_trusted_root("staging", offline=False).source == "staging, by TUF"
+    assert open_instance("staging").trusted_root.source == "staging"
+
+
+def test_a_library_error_without_words_is_called_by_its_name():
+    assert instance.first_line(OSError()) == "OSError"
