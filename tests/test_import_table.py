@@ -77,7 +77,14 @@ def test_no_identity_is_compared_by_pattern_prefix_or_case():
     """Matching an identity loosely is how somebody else's repository gets believed."""
     for name in ("trust/signer.py", "verify/policy.py", "verify/claims.py"):
         text = (ROOT / name).read_text()
-        for loose in (".lower()", ".casefold()", ".startswith(", "re.match", "re.search", "fnmatch"):
+        for loose in (
+            ".lower()",
+            ".casefold()",
+            ".startswith(",
+            "re.match",
+            "re.search",
+            "fnmatch",
+        ):
             assert loose not in text, f"{name} uses {loose}"
 
 

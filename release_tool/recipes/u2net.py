@@ -18,7 +18,16 @@ U2NET = Recipe(
         sha256=Sha256("10025a17f49cd3208afc342b589890e402ee63123d6f2d289a4a0903695cce58"),
         tensors=686,
     ),
-    graph=replace(GRAPH, max_model_bytes=200 * consumer.MIB),
+    graph=replace(
+        GRAPH,
+        max_model_bytes=200 * consumer.MIB,
+        skeletons=(
+            (
+                "torch 2.13.0",
+                Sha256("be4cf95058d0b91b623ee5e1b082302b465740670022c12ab631ebe0a87fbe1d"),
+            ),
+        ),
+    ),
     parity=consumer.PARITY,
     names=ReleaseNames(
         model="u2net_mirror_v1.onnx",

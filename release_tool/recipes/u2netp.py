@@ -53,6 +53,13 @@ GRAPH = GraphSpec(
     max_model_bytes=50 * consumer.MIB,
     max_loops=consumer.MAX_LOOPS,
     max_subgraph_depth=consumer.MAX_SUBGRAPH_DEPTH,
+    # Computed from exports of two checkpoints with nothing in common; `gates/skeleton.py` says how.
+    skeletons=(
+        (
+            "torch 2.13.0",
+            Sha256("d8a1f7bbd4fdd9ed21595eda87066df406becaf0b23d0a81f93c750d4ff6fdbf"),
+        ),
+    ),
 )
 
 U2NETP = Recipe(

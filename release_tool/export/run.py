@@ -1,0 +1,154 @@
+"""Exports an audited checkout and a checkpoint to ONNX, and lets the gates prove the result.
+
+Nothing of torch is imported here: a child process does the work, and is not believed.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import GateError
+from release_tool.core.files import new_file, writable
+from release_tool.core.progress import SILENT, Progress
+from release_tool.export.child import (
+    FULL_TIMEOUT_SECONDS,
+    TIMEOUT_SECONDS,
+    check_toolchain,
+    run_worker,
+)
+from release_tool.export.job import MODEL, MODULE, Job
+from release_tool.export.measured import ParityReport
+from release_tool.export.worker import ERRORS
+from release_tool.gates.contract import ContractReport, check_contract
+from release_tool.gates.lineage import LineageReport, check_lineage
+from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.checkout import Checkout
+from release_tool.upstream.checkpoint import Checkpoint
+
+STEPS_BEFORE_PARITY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A model that passed every gate, and what the gates measured."""
+
+    model: Artifact
+    skeleton: Sha256
+    contract: ContractReport
+    lineage: LineageReport
+    parity: ParityReport
+    toolchain: tuple[tuple[str, str], ...]
+
+
+def export_model(  # noqa: PLR0913 - the outside world is passed in
+    checkout: Checkout,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    out: Path,
+    *,
+    full_parity: bool = False,
+    progress: Progress = SILENT,
+    environment: Mapping[str, str] = os.environ,
+) -> Export:
+    """Write the model to `out`, whole or not at all, once every gate has passed.
+
+    Raises `InputError` for a checkpoint that is not the network's, `GateError` where a gate
+    refuses, `UsageError` where torch, onnx or onnxruntime is not installed.
+    """
+    check_toolchain()
+    job = make_job(checkout, checkpoint, recipe, full_parity=full_parity)
+    with new_file(out) as temporary, tempfile.TemporaryDirectory(prefix="release-tool-") as place:
+        temporary.touch()  # a directory that cannot be written is found out now, not after the work
+        private = Path(place)
+        with writable(private):
+            job.write(private)
+            (private / MODULE).write_bytes(checkout.module)
+        report = work(job, private, progress, environment)
+        exported = judge(private / MODEL, checkpoint, recipe, report, out.name)
+        shutil.copyfile(private / MODEL, temporary)
+        if Artifact.of_file(temporary, out.name) != exported.model:
+            raise GateError("the model changed on its way into the output directory")
+    return exported
+
+
+def work(
+    job: Job, private: Path, progress: Progress, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Let the worker do the job; raises the expected failure that it reports."""
+    sizes = len(job.parity.float32_sizes) + len(job.parity.float64_sizes)
+    sizes += len(job.parity.full_sizes) if job.full_parity else 0
+    timeout = FULL_TIMEOUT_SECONDS if job.full_parity else TIMEOUT_SECONDS
+    with progress.bar("export", STEPS_BEFORE_PARITY + sizes) as advance:
+        report = run_worker(private, environment, timeout, advance)
+    if "error" in report:
+        raise ERRORS[report["error"]](report["message"], hint=report["hint"])
+    return report
+
+
+def judge(
+    model: Path, checkpoint: Checkpoint, recipe: Recipe, report: dict[str, Any], name: str
+) -> Export:
+    """Prove what the worker made, from its bytes alone; only the measured parity is its word."""
+    artifact = Artifact.of_file(model, name)
+    contract = check_contract(model, recipe)
+    toolchain: dict[str, str] = report["toolchain"]
+    # A recipe that pins no graph for this torch has nothing to compare with but the export itself.
+    pinned = recipe.skeleton_for(toolchain["torch"])
+    expected = pinned or Sha256.parse(report["skeleton"])
+    lineage = check_lineage(model, checkpoint, recipe, skeleton=expected)
+    return Export(
+        model=artifact,
+        skeleton=lineage.skeleton,
+        contract=contract,
+        lineage=lineage,
+        parity=ParityReport.from_json(report["parity"]),
+        toolchain=tuple(toolchain.items()),
+    )
+
+
+def make_job(
+    checkout: Checkout, checkpoint: Checkpoint, recipe: Recipe, *, full_parity: bool
+) -> Job:
+    """Collect what the worker has to know."""
+    graph = recipe.graph
+    return Job(
+        class_name=recipe.upstream.class_name,
+        module_path=recipe.upstream.module_path,
+        checkpoint=str(checkpoint.path.absolute()),
+        checkpoint_sha256=str(checkpoint.digest),
+        float_tensors=recipe.checkpoint.tensors,
+        opset=graph.opset,
+        input_name=graph.input_name,
+        input_channels=graph.input_channels,
+        output_name=graph.output_name,
+        selected_output=graph.selected_output,
+        height=graph.height,
+        width=graph.width,
+        max_model_bytes=graph.max_model_bytes,
+        metadata=make_metadata(checkout, checkpoint, recipe),
+        parity=recipe.parity,
+        full_parity=full_parity,
+    )
+
+
+def make_metadata(checkout: Checkout, checkpoint: Checkpoint, recipe: Recipe) -> dict[str, str]:
+    """Return what the model says about itself (Apache-2.0 §4(b): that, and how, it was changed)."""
+    return {
+        "model_id": recipe.model_id,
+        "upstream_repo": checkout.repo,
+        "upstream_commit": str(checkout.commit),
+        "checkpoint_sha256": str(checkpoint.digest),
+        "license": "Apache-2.0",
+        "conversion_note": (
+            "This is a modified form of the original work (Apache License 2.0, section 4(b)): "
+            f"{recipe.upstream.class_name} was converted from PyTorch to ONNX by release-tool, "
+            f"output {recipe.graph.selected_output} of its forward pass alone is kept, and the "
+            "weights are unchanged."
+        ),
+    }

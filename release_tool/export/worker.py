@@ -1,0 +1,131 @@
+"""The child process in which upstream's code, torch and ONNX Runtime run.
+
+It is given a private directory and file descriptors, and no secret; what it makes is proved by
+gates outside of it.
+"""
+
+import os
+import platform
+import resource
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from release_tool.core.documents import encode_json
+from release_tool.core.errors import GateError, InputError, ReleaseToolError, UsageError
+from release_tool.core.digest import Sha256
+from release_tool.export.job import MODEL, MODULE, REPORT, Job
+from release_tool.gates.skeleton import filled
+from release_tool.upstream.checkpoint import map_checkpoint, read_tensors
+from release_tool.upstream.tensors import Tensor
+
+ERRORS: dict[str, type[ReleaseToolError]] = {
+    kind.__name__: kind for kind in (GateError, InputError, UsageError)
+}
+LOG_ALLOWANCE_BYTES = 64 * 1024 * 1024
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job in the directory that is the first argument; report steps to the descriptor."""
+    directory, descriptor = Path(arguments[0]), int(arguments[1])
+    die_with_parent()
+    report: dict[str, Any]
+    try:
+        report = run(directory, lambda: void(os.write(descriptor, b".")))
+    except ReleaseToolError as error:
+        report = {
+            "error": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+        }
+    (directory / REPORT).write_bytes(encode_json(report))
+    return 0
+
+
+def void(_written: int) -> None:
+    """Forget how many bytes were written."""
+
+
+def die_with_parent() -> None:
+    """End this process as soon as the parent's end of standard input is closed."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
+    """Export, fill and measure; return what the parent should know."""
+    job = Job.read(directory)
+    limit_resources(job)
+    tensors = reopen(job)
+    # Imported here and not above: this takes two seconds, and a job that fails earlier is spared.
+    import onnx  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    from release_tool.export import convert, normalise  # noqa: PLC0415
+
+    step()
+    network = convert.build_network((directory / MODULE).read_bytes(), job)
+    convert.load_tensors(network, tensors, job)
+    step()
+    raw = convert.trace(network, job)
+    names = [name for name in network.state_dict() if not name.endswith(convert.COUNTER)]
+    skeleton = normalise.normalise(raw, names, f"{convert.WRAPPED}.", job.output_name)
+    step()
+    with (directory / MODEL).open("wb") as stream:
+        holder = Tensors(tensors)
+        stream.writelines(filled(skeleton, holder, job.metadata))
+    step()
+    import numpy as np  # noqa: PLC0415
+    import onnxruntime  # noqa: PLC0415
+
+    from release_tool.export.parity import measure_parity  # noqa: PLC0415
+
+    selected = convert.SelectedOutput(network, job.selected_output).eval()
+    parity = measure_parity(
+        selected, directory / MODEL, job.parity, full=job.full_parity, step=step
+    )
+    return {
+        "skeleton": str(Sha256.of_bytes(skeleton)),
+        "parity": parity.to_json(),
+        "toolchain": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+class Tensors:
+    """The tensors of a checkpoint, as `filled` wants them."""
+
+    def __init__(self, tensors: tuple[Tensor, ...]) -> None:
+        self.tensors = tensors
+
+
+def reopen(job: Job) -> tuple[Tensor, ...]:
+    """Map the checkpoint again; it must still be the file that the parent opened."""
+    path = Path(job.checkpoint)
+    content = map_checkpoint(path)
+    if Sha256.of_bytes(content) != job.digest:
+        raise InputError(f"{path.name} changed while it was exported")
+    return read_tensors(content, path.name)
+
+
+def limit_resources(job: Job) -> None:
+    """Bound every file that this process can write, its own log included; leave no core dump."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = 2 * job.max_model_bytes + LOG_ALLOWANCE_BYTES
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

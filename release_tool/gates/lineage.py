@@ -1,0 +1,124 @@
+"""Proves that a model is a known skeleton filled with a checkpoint, byte for byte, without torch.
+
+Finding a tensor's bytes somewhere in the file would prove nothing: a decoy copy scores as well.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import GateError
+from release_tool.gates.skeleton import CheckpointLike, TensorLike, digest_skeleton
+from release_tool.gates.wire import Message, open_model
+from release_tool.recipes.recipe import Recipe
+
+ELEMENT_TYPES = {"float32": 1}
+COUNTER = "num_batches_tracked"
+"""BatchNorm's training counter: part of a state dict, of no use to inference, never exported."""
+CHUNK_BYTES = 1024 * 1024
+PRODUCER = "pytorch"
+
+
+@dataclass(frozen=True, slots=True)
+class LineageReport:
+    """What the proof has counted: tensors of the checkpoint, those in place, which graph."""
+
+    tensors: int
+    in_place: int
+    skeleton: Sha256
+
+
+def check_lineage(
+    path: Path, checkpoint: CheckpointLike, recipe: Recipe, *, skeleton: Sha256 | None = None
+) -> LineageReport:
+    """Check that `path` is skeleton + checkpoint; raises `GateError` that says what is not.
+
+    The skeleton must be the given one, or else the one that the recipe pins for the torch version
+    that the model names as its producer; with neither there is nothing to prove against.
+    """
+    model = open_model(path)
+    initializers = graph_of(model.message).all("initializer")
+    tensors = {item.name: item for item in checkpoint.tensors if not item.name.endswith(COUNTER)}
+    # 1. The same names, no more and no less.
+    check_names([item.one("name", "") for item in initializers], list(tensors))
+    # 2. Type, shape and every byte of each.
+    for initializer in initializers:
+        check_place(initializer, tensors[initializer.one("name")])
+    # 3. What remains of the model without the tensors, their order included, is a known graph.
+    found = digest_skeleton(model)
+    expected = skeleton or pinned_skeleton(model.message, recipe)
+    if found != expected:
+        raise GateError(
+            f"the graph is not the known one: its skeleton is {found}, expected {expected}",
+            hint="every tensor is in place, but the nodes between them differ from the pinned ones",
+        )
+    return LineageReport(len(tensors), len(tensors), found)
+
+
+def graph_of(model: Message) -> Message:
+    """Return the model's graph, or refuse a model that has none."""
+    graph = model.one("graph")
+    if not isinstance(graph, Message):
+        raise GateError("the model has no graph")
+    return graph
+
+
+def pinned_skeleton(model: Message, recipe: Recipe) -> Sha256:
+    """Return the skeleton that the recipe pins for the toolchain that the model names.
+
+    Believing the model's own word here costs nothing: whatever it names, the graph is a pinned one.
+    """
+    version = model.one("producer_version", "")
+    pinned = recipe.skeleton_for(version) if model.one("producer_name") == PRODUCER else None
+    if pinned is None:
+        producer = f"{model.one('producer_name', '')} {version}".strip()
+        raise GateError(
+            f"the recipe {recipe.name} pins no graph for the producer {producer[:80]!r}",
+            hint="pin the skeleton's digest in the recipe, or rebuild the model and compare",
+        )
+    return pinned
+
+
+def check_names(found: list[str], expected: list[str]) -> None:
+    """Compare the names of the initializers with those of the checkpoint."""
+    have, want = set(found), set(expected)
+    missing = [name for name in expected if name not in have]
+    surplus = [name for name in found if name not in want]
+    if missing or surplus:
+        parts = [
+            f"{what} {len(names)} ({', '.join(name[:120] for name in names[:3])})"
+            for what, names in (("lacks", missing), ("has in surplus", surplus))
+            if names
+        ]
+        raise GateError(f"of the checkpoint's {len(expected)} tensors the model {', '.join(parts)}")
+    if len(found) != len(expected):
+        raise GateError("the model has a tensor of the same name twice")
+
+
+def check_place(initializer: Message, tensor: TensorLike) -> None:
+    """Check one tensor at its place: type, shape, bytes."""
+    name = tensor.name[:120]
+    if initializer.one("data_type") != ELEMENT_TYPES.get(tensor.dtype):
+        raise GateError(f"the tensor {name} is {tensor.dtype} in the checkpoint, not in the model")
+    dims = tuple(initializer.all("dims"))
+    if dims != tensor.shape:
+        raise GateError(
+            f"the tensor {name} has shape {dims[:8]} in the model, {tensor.shape} in the checkpoint"
+        )
+    offset = first_difference(initializer.one("raw_data", memoryview(b"")), tensor.data)
+    if offset is not None:
+        raise GateError(f"the tensor {name} differs from the checkpoint's in element {offset // 4}")
+
+
+def first_difference(left: memoryview, right: memoryview) -> int | None:
+    """Return the offset of the first byte that differs, or None; pieces keep the memory small."""
+    for start in range(0, max(len(left), len(right)), CHUNK_BYTES):
+        ours, theirs = (
+            bytes(left[start : start + CHUNK_BYTES]),
+            bytes(right[start : start + CHUNK_BYTES]),
+        )
+        if ours != theirs:
+            pairs = zip(ours, theirs, strict=False)
+            at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)))
+            return start + at
+    return None

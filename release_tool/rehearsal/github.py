@@ -1,0 +1,236 @@
+"""A stand-in for GitHub on 127.0.0.1, as far as releases go: stateful, and able to fail on cue.
+
+It shares no code with the client in `publish/`, so that it does not share its misunderstandings.
+"""
+
+import contextlib
+import secrets
+import ssl
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from release_tool.core.names import RepoSlug
+from release_tool.rehearsal.exchange import Answer, Request, Response
+from release_tool.rehearsal.github_faults import CallKind, Fault, FaultKind, find_fault, suffer
+from release_tool.rehearsal.github_routes import GitHubRoutes, read_document
+from release_tool.rehearsal.github_shapes import Shapes, shape_error
+from release_tool.rehearsal.github_state import GitHubState
+from release_tool.rehearsal.server import LoopbackServer, Route
+
+__all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]
+
+MAX_UPLOAD_BYTES = 2 * 1024**3
+REPO = "/repos/{owner}/{repo}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """A request as it came, headers unredacted; `origin` is `api` or `content`."""
+
+    number: int
+    origin: str
+    kind: CallKind
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+Watch = Callable[[str, LoggedRequest], None]
+
+
+@dataclass(slots=True)
+class GitHubStandIn:
+    """A running stand-in: its addresses and token, its state, and the log of what it was asked.
+
+    `faults` may be changed while it runs. `watch` is called for each request when it was
+    `received` (nothing is done yet) and when it was `performed` (nothing is answered yet); it may
+    hold the request, or raise `Disconnect`.
+    """
+
+    repo: str
+    token: str
+    state: GitHubState
+    faults: list[Fault]
+    watch: Watch | None = None
+    api: str = ""
+    content_url: str = ""
+    requests: list[LoggedRequest] = field(default_factory=list)
+    counts: Counter[CallKind] = field(default_factory=Counter)
+    log_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def log(self, kind: CallKind, origin: str, request: Request) -> tuple[LoggedRequest, int]:
+        """Enter a request into the log; return it, and which of its kind it is."""
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        with self.log_lock:
+            self.counts[kind] += 1
+            entry = LoggedRequest(
+                len(self.requests) + 1,
+                origin,
+                kind,
+                request.method,
+                request.path,
+                dict(request.query),
+                headers,
+            )
+            self.requests.append(entry)
+            return entry, self.counts[kind]
+
+    def notify(self, moment: str, entry: LoggedRequest) -> None:
+        """Call the watcher, if there is one."""
+        if self.watch is not None:
+            self.watch(moment, entry)
+
+    def answer(
+        self,
+        kind: CallKind,
+        perform: Callable[[Request, FaultKind | None], Response],
+        origin: str,
+        request: Request,
+    ) -> Response:
+        """Log a call, let it suffer what is on cue, and give every answer a request id."""
+        entry, number = self.log(kind, origin, request)
+        fault = find_fault(self.faults, kind, number)
+        self.notify("received", entry)
+
+        def act(request: Request) -> Response:
+            response = perform(request, fault)
+            self.notify("performed", entry)
+            return response
+
+        if kind is CallKind.UPLOAD and fault is FaultKind.RESET:
+            return act(request)  # an upload that is reset leaves something behind
+        response = suffer(fault, request, act)
+        marked = {"X-GitHub-Request-Id": f"REHEARSAL:{entry.number}"}
+        return Response(
+            response.status, {**marked, **response.headers}, response.body, response.length
+        )
+
+
+@contextlib.contextmanager
+def start_github(  # noqa: PLR0913 - one keyword a behaviour
+    *,
+    repo: str = "rehearsal/u2netp-mirror",
+    token: str | None = None,
+    faults: Sequence[Fault] = (),
+    commits: Mapping[str, str] | None = None,
+    immutable: bool = False,
+    list_lag: int = 0,
+    push: bool = True,
+    directory: Path | None = None,
+    watch: Watch | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[GitHubStandIn]:
+    """Run a stand-in with one repository for as long as the block lasts.
+
+    `commits` maps branches to commit ids that exist there; `list_lag` hides a new draft from so
+    many listings; `push` is what the token may do. Assets are kept as files in `directory`, or in
+    a temporary one. With `tls` both origins speak HTTPS.
+    """
+    slug = RepoSlug.parse(repo)
+    with contextlib.ExitStack() as stack:
+        if directory is None:
+            place = tempfile.TemporaryDirectory(prefix="release-tool-rehearsal-")
+            directory = Path(stack.enter_context(place))
+        state = GitHubState(
+            directory,
+            slug.owner,
+            slug.name,
+            commits=dict(commits or {}),
+            push=push,
+            immutable_setting=immutable,
+            list_lag=list_lag,
+        )
+        token = token or f"rehearsal_{secrets.token_hex(20)}"
+        stand_in = GitHubStandIn(repo, token, state, list(faults), watch)
+        content = LoopbackServer("GitHub content", [], shape_error=shape_error, tls=tls)
+        stack.enter_context(content)
+        api = LoopbackServer("GitHub", [], shape_error=shape_error, tls=tls)
+        stand_in.api, stand_in.content_url = api.url, content.url
+        routes = GitHubRoutes(Shapes(api.url, state), state, token, content.url)
+        api.routes.extend(make_routes(stand_in, routes))
+        content.routes.append(make_content_route(stand_in, routes))
+        stack.enter_context(api)
+        yield stand_in
+
+
+def make_content_route(stand_in: GitHubStandIn, routes: GitHubRoutes) -> Route:
+    """Lay out the other origin, which knows nothing but downloads."""
+
+    def answer(request: Request) -> Response:
+        return stand_in.answer(
+            CallKind.CONTENT, lambda request, _fault: routes.content(request), "content", request
+        )
+
+    return Route("GET", "/content/{asset}", answer)
+
+
+def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
+    """Lay out the API. The order matters: the first pattern that matches wins."""
+
+    def plain(kind: CallKind, perform: Callable[[Request], Response]) -> Answer:
+        def act(request: Request, _fault: FaultKind | None) -> Response:
+            with routes.state.lock:
+                routes.check_request(request)
+                return perform(request)
+
+        return lambda request: stand_in.answer(kind, act, "api", request)
+
+    def upload(request: Request) -> Response:
+        def act(request: Request, fault: FaultKind | None) -> Response:
+            routes.check_request(request)
+            return routes.upload(request, fault)
+
+        return stand_in.answer(CallKind.UPLOAD, act, "api", request)
+
+    def change(request: Request) -> Response:
+        document = read_document(request)
+        kind = CallKind.PUBLISH if document.get("draft") is False else CallKind.EDIT
+        return plain(kind, lambda request: routes.change(request, document))(request)
+
+    releases = f"{REPO}/releases"
+    return [
+        Route("GET", REPO, plain(CallKind.REPOSITORY, routes.repository)),
+        Route("GET", "/repositories/{id}", plain(CallKind.REPOSITORY, routes.repository)),
+        Route("GET", releases, plain(CallKind.RELEASES, routes.releases)),
+        Route("POST", releases, plain(CallKind.MAKE_DRAFT, routes.make_draft)),
+        Route("GET", f"{releases}/latest", plain(CallKind.LATEST, routes.latest)),
+        Route(
+            "GET",
+            f"{releases}/tags/{{tag*}}",
+            plain(CallKind.RELEASE_BY_TAG, routes.release_by_tag),
+        ),
+        Route("GET", f"{releases}/assets/{{asset}}", plain(CallKind.ASSET, routes.asset)),
+        Route(
+            "DELETE",
+            f"{releases}/assets/{{asset}}",
+            plain(CallKind.REMOVE_ASSET, routes.remove_asset),
+        ),
+        Route("GET", f"{releases}/{{release}}", plain(CallKind.RELEASE, routes.release)),
+        Route("PATCH", f"{releases}/{{release}}", change),
+        Route(
+            "DELETE",
+            f"{releases}/{{release}}",
+            plain(CallKind.REMOVE_RELEASE, routes.remove_release),
+        ),
+        Route("GET", f"{releases}/{{release}}/assets", plain(CallKind.ASSETS, routes.assets)),
+        Route("POST", f"{releases}/{{release}}/assets", upload, MAX_UPLOAD_BYTES),
+        Route("GET", f"{REPO}/commits/{{ref*}}", plain(CallKind.COMMIT, routes.commit)),
+        Route("GET", f"{REPO}/git/ref/tags/{{tag*}}", plain(CallKind.TAG_REF, routes.tag_ref)),
+        Route("GET", f"{REPO}/immutable-releases", plain(CallKind.IMMUTABLE, routes.immutable)),
+        Route("POST", f"{REPO}/attestations", plain(CallKind.ATTEST, routes.attest), 16 * 1024**2),
+        Route(
+            "GET",
+            f"{REPO}/attestations/{{digest}}",
+            plain(CallKind.ATTESTATIONS, routes.attestations),
+        ),
+        Route(
+            "GET",
+            "/{owner}/{repo}/releases/download/{tag}/{name}",
+            plain(CallKind.DOWNLOAD, routes.download),
+        ),
+    ]

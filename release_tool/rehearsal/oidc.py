@@ -1,0 +1,96 @@
+"""An OpenID Connect issuer that speaks as GitHub Actions does: to a job, and to who checks.
+
+The tokens are as good as GitHub's but for their key; whether to believe them is Fulcio's choice.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from release_tool.rehearsal.claims import ISSUER, SERVER, Claims
+from release_tool.rehearsal.exchange import Refusal, Request, Response
+from release_tool.rehearsal.jwt import make_jwk, sign_token
+from release_tool.rehearsal.server import LoopbackServer, Route
+
+Clock = Callable[[], datetime]
+
+TOKEN_LIFETIME_SECONDS = 300
+SIGSTORE_AUDIENCE = "sigstore"
+
+
+class Issuer:
+    """The issuer of one run's tokens: a key made on the spot, a bearer token that only it knows."""
+
+    def __init__(self, claims: Claims, clock: Clock) -> None:
+        self.claims = claims
+        self.clock = clock
+        self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key_id = secrets.token_hex(20).upper()
+        self.bearer = secrets.token_urlsafe(32)
+        self.url = ""
+
+    @contextmanager
+    def serve(self) -> Iterator[None]:
+        """Serve discovery, the key set and the endpoint that hands tokens to the job."""
+        routes = [
+            Route("GET", "/.well-known/openid-configuration", self.answer_discovery),
+            Route("GET", "/.well-known/jwks", self.answer_keys),
+            Route("GET", "/actions/idtoken", self.answer_token),
+        ]
+        with LoopbackServer("OIDC issuer", routes) as server:
+            self.url = server.url
+            yield
+
+    def make_token(self, **overrides: Any) -> str:
+        """Sign a token for audience `sigstore`; an override of None leaves its claim out."""
+        now = int(self.clock().timestamp())
+        claims = self.claims.to_token() | {
+            "iss": ISSUER,
+            "aud": SIGSTORE_AUDIENCE,
+            "jti": secrets.token_hex(16),
+            "iat": now,
+            "nbf": now,
+            "exp": now + TOKEN_LIFETIME_SECONDS,
+        }
+        claims |= overrides
+        given = {name: value for name, value in claims.items() if value is not None}
+        return sign_token(self.private, self.key_id, given)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that a job with `id-token: write` sees."""
+        return self.claims.to_environment() | {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/actions/idtoken?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.bearer,
+        }
+
+    def answer_discovery(self, _request: Request) -> Response:
+        """Describe the issuer (OpenID Connect Discovery §4); the name is GitHub's, the keys not."""
+        return Response.of_json(
+            {
+                "issuer": ISSUER,
+                "jwks_uri": f"{self.url}/.well-known/jwks",
+                "subject_types_supported": ["public", "pairwise"],
+                "response_types_supported": ["id_token"],
+                "claims_supported": sorted(self.claims.to_token()),
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "scopes_supported": ["openid"],
+            }
+        )
+
+    def answer_keys(self, _request: Request) -> Response:
+        """Publish the key that tokens are signed with."""
+        return Response.of_json({"keys": [make_jwk(self.private.public_key(), self.key_id)]})
+
+    def answer_token(self, request: Request) -> Response:
+        """Hand a token to the job that knows the bearer token, for the audience that it names."""
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        known = secrets.compare_digest(bearer.encode(), self.bearer.encode())
+        if scheme.lower() != "bearer" or not known:
+            raise Refusal(401, "the job's request token is missing or wrong")
+        audience = request.query.get("audience", f"{SERVER}/{self.claims.repo.owner}")
+        token = self.make_token(aud=audience)
+        return Response.of_json({"count": len(token), "value": token})

@@ -1,0 +1,148 @@
+"""A whole Sigstore on 127.0.0.1: issuer, Fulcio, CT log, Rekor and timestamp authority.
+
+Every key is made on the spot and thrown away at the end. It serves any client that can be given a
+trust config; whoever uses `requests` must have 127.0.0.1 in NO_PROXY.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from release_tool.core.documents import encode_json
+from release_tool.rehearsal import authority, trustconfig
+from release_tool.rehearsal.authority import BACKDATED, Authority
+from release_tool.rehearsal.claims import ISSUER, Claims
+from release_tool.rehearsal.ctlog import CtLog
+from release_tool.rehearsal.fulcio import Fulcio
+from release_tool.rehearsal.oidc import Clock, Issuer
+from release_tool.rehearsal.rekor import RekorV1
+from release_tool.rehearsal.rekor2 import RekorV2
+from release_tool.rehearsal.trustconfig import Window
+from release_tool.rehearsal.tsa import TimestampAuthority
+
+__all__ = ["Claims", "Clock", "SigstoreStack", "Window", "start_sigstore"]
+
+DEFAULT_CLAIMS = Claims.of("rehearsal/u2netp-mirror")
+
+
+def now_utc() -> datetime:
+    """Return the time of the system's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SigstoreStack:
+    """The running services, and the documents and tokens that lead a client to them."""
+
+    issuer_service: Issuer
+    fulcio: Fulcio
+    ctlog: CtLog
+    rekor: RekorV1 | RekorV2
+    tsa: TimestampAuthority
+    window: Window
+
+    @property
+    def issuer(self) -> str:
+        """The issuer that certificates name: GitHub's, as the policies under rehearsal expect."""
+        return ISSUER
+
+    @property
+    def identity(self) -> str:
+        """The identity that certificates carry unless a token's claims are overridden."""
+        return self.issuer_service.claims.identity
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each service listens."""
+        return {
+            "oidc": self.issuer_service.url,
+            "fulcio": self.fulcio.url,
+            "ctlog": self.ctlog.url,
+            "rekor": self.rekor.url,
+            "tsa": self.tsa.url,
+        }
+
+    @property
+    def trusted_root(self) -> bytes:
+        """The trusted root as JSON, version 0.1: enough to verify, also when all this is gone."""
+        return self.make_trusted_root()
+
+    @property
+    def trust_config(self) -> bytes:
+        """The client trust config as JSON: the trusted root and a signing config of version 0.2."""
+        signing_config = trustconfig.make_signing_config(
+            fulcio=self.fulcio.url,
+            oidc=self.issuer_service.url,
+            rekor=(self.rekor.url, self.rekor.api_version),
+            tsa=self.tsa.url,
+            window=self.window,
+        )
+        root = self.describe_trusted_root()
+        return encode_json(trustconfig.make_client_trust_config(root, signing_config))
+
+    def make_trusted_root(self, **windows: Window) -> bytes:
+        """Write a trusted root with other windows for any of `tlog`, `ca`, `ctlog` and `tsa`."""
+        return encode_json(self.describe_trusted_root(**windows))
+
+    def describe_trusted_root(self, **windows: Window) -> dict[str, Any]:
+        """Describe whom to believe, and when."""
+        tlog, ca, ctlog, tsa = (
+            windows.pop(name, self.window) for name in ("tlog", "ca", "ctlog", "tsa")
+        )
+        if windows:
+            raise TypeError(f"no part of a trusted root is called {min(windows)}")
+        return trustconfig.make_trusted_root(
+            tlogs=[trustconfig.describe_log(self.rekor.key, self.rekor.url, tlog)],
+            authorities=[
+                trustconfig.describe_authority(self.fulcio.authority, self.fulcio.url, ca)
+            ],
+            ctlogs=[trustconfig.describe_log(self.ctlog.key, self.ctlog.url, ctlog)],
+            timestampers=[trustconfig.describe_authority(self.tsa.authority, self.tsa.url, tsa)],
+        )
+
+    def make_identity_token(self, **claim_overrides: Any) -> str:
+        """Make a token as a job would get it; an override of None leaves its claim out."""
+        return self.issuer_service.make_token(**claim_overrides)
+
+    def actions_environment(self) -> dict[str, str]:
+        """Return the variables of a GitHub Actions job that may ask for identity tokens."""
+        return self.issuer_service.environment()
+
+
+@contextmanager
+def start_sigstore(
+    *,
+    rekor: Literal["v1", "v2"] = "v1",
+    claims: Claims = DEFAULT_CLAIMS,
+    clock: Clock = now_utc,
+    without_sct: bool = False,
+    failing_tsa: bool = False,
+) -> Iterator[SigstoreStack]:
+    """Start every service on a port of its own and stop them all at the end.
+
+    `clock` is asked for the time at every step, so a test can move it between two of them.
+    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave.
+    """
+    now = clock()
+    root = Authority.make_root(authority.ROOT_NAME, now)
+    timestamp_root = Authority.make_root(authority.TIMESTAMP_ROOT_NAME, now)
+    issuer = Issuer(claims, clock)
+    ctlog = CtLog(root.certificate, clock)
+    log = RekorV1(clock) if rekor == "v1" else RekorV2()
+    tsa = TimestampAuthority(
+        timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock, failing=failing_tsa
+    )
+    with ExitStack() as services:
+        for service in (issuer, ctlog, log, tsa):
+            services.enter_context(service.serve())
+        fulcio = Fulcio(
+            root.make_intermediate(authority.INTERMEDIATE_NAME, now),
+            clock,
+            issuer.url,
+            ctlog.url,
+            without_sct=without_sct,
+        )
+        services.enter_context(fulcio.serve())
+        yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, Window(now - BACKDATED))

@@ -1,0 +1,108 @@
+"""Audits a working copy of the upstream project: right commit, clean tree, pinned files.
+
+What was audited leaves here as bytes, so that what is used later is what was looked at.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import InputError
+from release_tool.core.files import read_limited
+from release_tool.core.names import CommitId
+from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.git import Repository, open_repository
+from release_tool.upstream.license import check_apache_2, find_notice
+
+MAX_SOURCE_BYTES = 4 * 1024 * 1024
+REGULAR_MODES = frozenset({"100644", "100755"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """An audited checkout; `module`, `license` and `notice` are the very bytes that were checked."""
+
+    directory: Path
+    repo: str
+    commit: CommitId
+    module: bytes
+    license: bytes
+    notice: bytes | None
+
+
+def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
+    """Audit a checkout against a recipe; raises `InputError` naming the first thing that is wrong.
+
+    The only untracked file that may lie in it is the checkpoint, where upstream wants it to be.
+    """
+    pin = recipe.upstream
+    with open_repository(directory) as repository:
+        # 1. The commit, as git knows it.
+        if repository.commit != pin.commit:
+            raise InputError(
+                f"the checkout is at commit {repository.commit}, the recipe pins {pin.commit}",
+                hint=f"git -C {directory} checkout {pin.commit}",
+            )
+        # 2. The pinned files, read once; from here on these bytes are what counts.
+        module = read_source(repository.directory, pin.module_path)
+        check_digest(module, pin.module_path, pin.module_sha256)
+        # 3. The licence is what the release will say it is, and then the very file that was audited.
+        license_text = read_source(repository.directory, pin.license_path)
+        check_apache_2(license_text)
+        check_digest(license_text, pin.license_path, pin.license_sha256)
+        # 4. Nothing else was changed, openly or with the index told to look away.
+        check_clean(repository, recipe)
+        # 5. The NOTICE comes from the commit: no digest pins it.
+        notice = read_notice(repository)
+        return Checkout(directory, pin.repo, repository.commit, module, license_text, notice)
+
+
+def read_source(directory: Path, inner: str) -> bytes:
+    """Read a file of the checkout that does not lead out of it."""
+    path = directory / inner
+    if not path.resolve().is_relative_to(directory):
+        raise InputError(f"{inner} of the checkout leads out of it")
+    return read_limited(path, MAX_SOURCE_BYTES)
+
+
+def check_digest(content: bytes, inner: str, expected: Sha256) -> None:
+    """Compare a file of the checkout with its pin."""
+    found = Sha256.of_bytes(content)
+    if found != expected:
+        raise InputError(
+            f"{inner} of the checkout is not the audited one: it has {found}, "
+            f"the recipe pins {expected}"
+        )
+
+
+def check_clean(repository: Repository, recipe: Recipe) -> None:
+    """Check that the working copy is the commit and nothing but the commit."""
+    hidden = repository.hidden()
+    if hidden:
+        raise InputError(
+            f"the checkout's index hides changes to {listed(hidden)}",
+            hint="git update-index --no-assume-unchanged --no-skip-worktree FILE",
+        )
+    changes = [path for path in repository.changes() if path != recipe.checkpoint.path]
+    if changes:
+        raise InputError(
+            f"the checkout is not clean: {listed(changes)}",
+            hint=f"git -C {repository.directory} status shows what differs from the commit",
+        )
+
+
+def listed(paths: list[str]) -> str:
+    """Name the first few of some paths."""
+    shown = ", ".join(repr(path[:80]) for path in paths[:3])
+    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
+
+
+def read_notice(repository: Repository) -> bytes | None:
+    """Read the NOTICE at the top of the commit, if upstream has one."""
+    blobs = {blob.path: blob for blob in repository.blobs()}
+    name = find_notice(list(blobs))
+    if name is None:
+        return None
+    if blobs[name].mode not in REGULAR_MODES:
+        raise InputError(f"{name} of the checkout is not a regular file")
+    return repository.read(blobs[name], MAX_SOURCE_BYTES)

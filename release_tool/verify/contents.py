@@ -1,0 +1,172 @@
+"""Steps 10 to 12: the files of a release speak of each other, and say the same.
+
+Runs after the signatures hold; what a statement says is worth nothing before.
+"""
+
+from typing import TYPE_CHECKING
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify
+from release_tool.provenance.attribution import split_license
+from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.statement import (
+    BUILD_TYPE,
+    PAYLOAD_TYPE,
+    PREDICATE_TYPE,
+    Statement,
+    dependencies,
+)
+from release_tool.verify.evidence import Evidence, Sidecars
+from release_tool.verify.refusal import mismatch, reading, show
+from release_tool.verify.release import ProvenanceSummary
+
+if TYPE_CHECKING:
+    from release_tool.core.documents import JsonObject
+
+
+def open_statement(payload: bytes, payload_type: str | None) -> Statement:
+    """Read a signed in-toto statement; raises `NotVerified` for a payload of another kind."""
+    if payload_type != PAYLOAD_TYPE:
+        raise mismatch("type of the signed payload", expected=PAYLOAD_TYPE, actual=payload_type)
+    with reading("the signed statement"):
+        return Statement.parse(payload)
+
+
+def check_subject_digest(statement: Statement, digest: Sha256) -> str:
+    """Return the name of the subject that has this digest; refuse if there is none."""
+    for subject in statement.subjects:
+        if subject.digest == digest:
+            return subject.name
+    stated = ", ".join(f"{item.name} ({item.digest})" for item in statement.subjects[:3])
+    raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
+
+
+def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
+    """Map the release's name of each file that is at hand to its digest.
+
+    Names are the recipe's by role, since a consumer installs the model under a name of its own.
+    """
+    names = sidecars.recipe.names
+    files = {names.model: evidence.digest}
+    if sidecars.bundle_listed:
+        files[names.bundle] = Sha256.of_bytes(evidence.bundle)
+    for name, content in (
+        (names.manifest, sidecars.manifest),
+        (names.license, sidecars.license),
+        (names.notice, sidecars.notice),
+    ):
+        if content is not None:
+            files[name] = Sha256.of_bytes(content)
+    return files
+
+
+def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> str:
+    """(10) Refuse files that the statement is not about; in a whole release, any difference."""
+    files = release_files(evidence, sidecars)
+    subjects = {subject.name: subject.digest for subject in statement.subjects}
+    for name, digest in files.items():
+        if name not in subjects:
+            raise mismatch("subjects of the provenance", expected=name, actual=", ".join(subjects))
+        if subjects[name] != digest:
+            raise mismatch(f"digest of {name}", expected=subjects[name], actual=digest)
+    missing = sorted(subjects.keys() - files.keys())
+    if sidecars.whole and missing:
+        raise mismatch(
+            "files of the release", expected=", ".join(sorted(subjects)), actual=", ".join(files)
+        )
+    return f"{len(files)} of {len(subjects)} subjects are at hand, each with its digest"
+
+
+def check_manifest(
+    manifest: Manifest, statement: Statement | None, evidence: Evidence, sidecars: Sidecars
+) -> str:
+    """(11) Refuse a manifest, a licence and a model that do not belong together."""
+    names, files = sidecars.recipe.names, release_files(evidence, sidecars)
+    for what, expected, actual, hint in (
+        ("the manifest's model", sidecars.recipe.model_id, manifest.model_id, "see --recipe"),
+        ("the manifest's digest of the model", evidence.digest, manifest.outputs.onnx_sha256, None),
+        ("the manifest's file name", names.model, manifest.outputs.onnx_path, None),
+    ):
+        if expected != actual:
+            raise mismatch(what, expected=expected, actual=actual, hint=hint)
+    for output in manifest.run_provenance.outputs:
+        if output.path in files and files[output.path] != output.sha256:
+            raise mismatch(
+                f"digest of {output.path}", expected=output.sha256, actual=files[output.path]
+            )
+    said = ["the manifest is about this model"]
+    if sidecars.license is not None:
+        with reading("the licence"):
+            text = Sha256.of_bytes(split_license(sidecars.license))
+        if text != manifest.upstream.license_sha256:
+            expected = manifest.upstream.license_sha256
+            raise mismatch("digest of upstream's licence", expected=expected, actual=text)
+        said.append("the licence is upstream's")
+    notice = sidecars.notice is not None
+    if notice != manifest.upstream.notice_present and (sidecars.whole or notice):
+        wanted = manifest.upstream.notice_present
+        raise mismatch("presence of a notice", expected=wanted, actual=notice)
+    if statement is not None:
+        check_dependencies(statement, manifest)
+    return "; ".join(said)
+
+
+def check_dependencies(statement: Statement, manifest: Manifest) -> None:
+    """Refuse a provenance that names other inputs of the build than the manifest does."""
+    build = statement.predicate.get("buildDefinition")
+    if statement.predicate_type != PREDICATE_TYPE or not isinstance(build, dict):
+        return
+    if build.get("buildType") != BUILD_TYPE:
+        return
+    actual = build.get("resolvedDependencies")
+    if actual != dependencies(manifest):
+        raise mismatch(
+            "the build's inputs by the provenance", expected=dependencies(manifest), actual=actual
+        )
+
+
+def check_metadata(manifest: Manifest, evidence: Evidence) -> str:
+    """(12) Refuse a model whose embedded metadata is not what the manifest says was written."""
+    actual = embedded_metadata(evidence)
+    expected = manifest.export.metadata_written
+    if actual != expected:
+        keys = sorted(key for key in {*actual, *expected} if actual.get(key) != expected.get(key))
+        raise mismatch(
+            f"the model's metadata {show(keys[0])!r}",
+            expected=expected.get(keys[0]),
+            actual=actual.get(keys[0]),
+        )
+    return f"{len(actual)} properties in the model are the manifest's"
+
+
+def embedded_metadata(evidence: Evidence) -> dict[str, str]:
+    """Read the properties out of the model's bytes, mapped and not loaded where it is a file."""
+    from release_tool.gates.metadata import (  # noqa: PLC0415  (only needed here)
+        open_metadata,
+        read_metadata,
+    )
+
+    with reading("the model"):
+        if evidence.content is not None:
+            return read_metadata(evidence.content)
+        if evidence.path is not None:
+            return open_metadata(evidence.path)
+    raise CannotVerify("the model's metadata cannot be read: only a digest was given")
+
+
+def summarise(statement: Statement | None, manifest: Manifest | None) -> ProvenanceSummary | None:
+    """Put what statement and manifest say of the model's making into one value."""
+    if statement is None:
+        return None
+    details = statement.predicate.get("runDetails")
+    builder: JsonObject = {}
+    if isinstance(details, dict) and isinstance(details.get("builder"), dict):
+        builder = details["builder"]
+    upstream = None if manifest is None else manifest.upstream
+    return ProvenanceSummary(
+        predicate_type=statement.predicate_type,
+        builder=str(builder["id"]) if "id" in builder else None,
+        upstream_repo=None if upstream is None else upstream.repo,
+        upstream_commit=None if upstream is None else str(upstream.commit),
+        checkpoint=None if upstream is None else str(upstream.checkpoint_sha256),
+    )

@@ -1,0 +1,246 @@
+"""Downloads a release into quarantine, or the bundle of a model; whatever arrives is unverified.
+
+Chooses and checks names, sizes and digests as GitHub states them; the verdict comes afterwards.
+https://docs.github.com/en/rest/releases, https://docs.github.com/en/rest/repos/attestations
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from release_tool.core.digest import Sha256
+from release_tool.core.documents import JsonObject, encode_json, parse_json_object
+from release_tool.core.errors import CannotVerify, InputError, TryAgain
+from release_tool.core.files import synchronise, writable
+from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.progress import SILENT, Advance, Progress
+from release_tool.recipes.recipe import Recipe
+from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.evidence import LICENSE_LIMIT_BYTES, MANIFEST_LIMIT_BYTES
+from release_tool.verify.refusal import mismatch, show
+from release_tool.verify.transfer import (
+    API_HEADERS,
+    OCTETS,
+    NotFound,
+    Source,
+    open_stream,
+    read_body,
+    read_chunks,
+)
+
+ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+PARTIAL_SUFFIX = ".part"
+MAX_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An asset as the release lists it: size in bytes and, where the server has it, digest."""
+
+    name: str
+    size: int
+    digest: Sha256 | None
+    url: str
+
+
+def fetch_release(
+    client: httpx.Client,
+    api: str,
+    repo: RepoSlug,
+    tag: Tag,
+    recipe: Recipe,
+    quarantine: Path,
+    *,
+    progress: Progress = SILENT,
+    token: str | None = None,
+) -> Path:
+    """Download a published release's files into `quarantine` and return that directory.
+
+    What is there already is kept if it has the listed digest, and a partial file is resumed. Raises
+    `CannotVerify` where the release or a file of it is missing or not as listed, and `TryAgain`.
+    """
+    source = Source(client, api.rstrip("/"), token)
+    limits = asset_limits(recipe)
+    listed = list_release(source, repo, tag)
+    for name in limits:
+        if name not in listed and name != recipe.names.notice:
+            raise CannotVerify(
+                f"the release {repo}@{tag} has no file {name}",
+                hint="name the recipe that it was made by with --recipe",
+            )
+    with writable(quarantine):
+        quarantine.mkdir(parents=True, exist_ok=True)
+        for name, limit in limits.items():
+            if name in listed:
+                fetch_asset(source, listed[name], quarantine / name, limit, progress)
+            else:
+                (quarantine / name).unlink(missing_ok=True)
+    return quarantine
+
+
+def asset_limits(recipe: Recipe) -> dict[str, int]:
+    """Map the names of a release's files to the bytes that each may have."""
+    names = recipe.names
+    return {
+        names.bundle: BUNDLE_LIMIT_BYTES,
+        names.manifest: MANIFEST_LIMIT_BYTES,
+        names.provenance: BUNDLE_LIMIT_BYTES,
+        names.license: LICENSE_LIMIT_BYTES,
+        names.notice: LICENSE_LIMIT_BYTES,
+        names.model: recipe.graph.max_model_bytes,
+    }
+
+
+def list_release(source: Source, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
+    """List the assets of the published release of a tag."""
+    url = f"{source.api}/repos/{repo}/releases/tags/{tag}"
+    try:
+        content = read_body(source, url, API_HEADERS, ANSWER_LIMIT_BYTES)
+    except NotFound as error:
+        if error.status != 404:
+            raise
+        raise CannotVerify(
+            f"there is no published release {repo}@{tag}",
+            hint="check the tag; drafts are not shown, and a private repository needs GH_TOKEN",
+        ) from error
+    release = parse_answer(content)
+    assets = release.get("assets")
+    if not isinstance(assets, list):
+        raise CannotVerify("the API's answer lists no assets")
+    listed = [parse_asset(asset, source) for asset in assets]
+    if len({asset.name for asset in listed}) != len(listed):
+        raise CannotVerify(f"the release {repo}@{tag} lists a file twice")
+    return {asset.name: asset for asset in listed}
+
+
+def parse_answer(content: bytes) -> JsonObject:
+    """Read an answer of the API."""
+    try:
+        return parse_json_object(content, "the API's answer")
+    except InputError as error:
+        raise CannotVerify(error.message) from error
+
+
+def parse_asset(value: Any, source: Source) -> Listed:
+    """Read one asset of a release.
+
+    With a token it is asked of the API, which knows private repositories; without one of the
+    public address, which has no rate limit.
+    """
+    value = value if isinstance(value, dict) else {}
+    url = value.get("url" if source.token else "browser_download_url")
+    name, size, digest = value.get("name"), value.get("size"), value.get("digest")
+    if not isinstance(name, str) or not isinstance(size, int) or not isinstance(url, str):
+        raise CannotVerify("the API's answer lists an asset without a name, a size or an address")
+    try:
+        return Listed(name, size, None if digest is None else Sha256.parse(str(digest)), url)
+    except InputError as error:
+        raise CannotVerify(f"the API's digest of {show(name)} is none") from error
+
+
+def fetch_asset(
+    source: Source, asset: Listed, target: Path, limit_bytes: int, progress: Progress
+) -> None:
+    """Download one asset, resuming what an earlier attempt left, until it is as listed."""
+    if not 0 <= asset.size <= limit_bytes:
+        raise CannotVerify(
+            f"{asset.name} has {asset.size} bytes, and at most {limit_bytes} are accepted"
+        )
+    if asset.digest is not None and matches(target, asset):
+        progress.note(f"{asset.name} is here already")
+        return
+    partial = target.with_name(target.name + PARTIAL_SUFFIX)
+    failure: TryAgain | None = None
+    with progress.bar(asset.name, asset.size) as advance:
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                append(source, asset, partial, advance)
+            except TryAgain as error:
+                failure = error
+                continue
+            if matches(partial, asset):
+                synchronise(partial)
+                partial.replace(target)
+                return
+            failure = None
+            partial.unlink(missing_ok=True)
+    if failure is not None:
+        raise failure
+    raise CannotVerify(f"{asset.name} does not arrive with the size and digest that GitHub lists")
+
+
+def matches(path: Path, asset: Listed) -> bool:
+    """Tell whether a file has the listed size and, where there is one, the listed digest."""
+    with suppress(InputError, OSError):
+        if path.stat().st_size == asset.size:
+            return asset.digest is None or Sha256.of_file(path) == asset.digest
+    return False
+
+
+def append(source: Source, asset: Listed, partial: Path, advance: Advance) -> None:
+    """Get what is missing of a partial file; a server that ignores the range starts it anew."""
+    have = partial.stat().st_size if partial.exists() else 0
+    if have > asset.size:
+        partial.unlink()
+        have = 0
+    if have == asset.size and have:
+        return
+    headers = {**OCTETS, "Range": f"bytes={have}-"} if have else OCTETS
+    with open_stream(source, asset.url, headers) as response:
+        resumed = response.status_code == 206
+        if resumed and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
+            partial.unlink(missing_ok=True)
+            raise TryAgain(f"{response.url.host} sent another part of {asset.name} than was asked")
+        start = have if resumed else 0
+        advance(start)
+        with partial.open("ab" if resumed else "wb") as sink:
+            for chunk in read_chunks(response, asset.size - start):
+                sink.write(chunk)
+                advance(len(chunk))
+
+
+def fetch_release_bundle(
+    client: httpx.Client, api: str, repo: RepoSlug, tag: Tag, name: str, *, token: str | None = None
+) -> bytes:
+    """Return the bundle called `name` of a release, to verify a model that is here already."""
+    source = Source(client, api.rstrip("/"), token)
+    asset = list_release(source, repo, tag).get(name)
+    if asset is None:
+        raise CannotVerify(f"the release {repo}@{tag} has no file {name}")
+    content = read_body(source, asset.url, OCTETS, BUNDLE_LIMIT_BYTES)
+    if asset.digest is not None and Sha256.of_bytes(content) != asset.digest:
+        actual = Sha256.of_bytes(content)
+        raise CannotVerify(str(mismatch(f"digest of {name}", expected=asset.digest, actual=actual)))
+    return content
+
+
+def fetch_attestations(
+    client: httpx.Client, api: str, repo: RepoSlug, digest: Sha256, *, token: str | None = None
+) -> tuple[bytes, ...]:
+    """Return the bundles that GitHub keeps for a digest, at least one, in GitHub's order."""
+    source = Source(client, api.rstrip("/"), token)
+    url = f"{source.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    hint = "verify with --from OWNER/NAME@TAG, or with a bundle beside the file"
+    try:
+        answer = parse_answer(read_body(source, url, API_HEADERS, ANSWER_LIMIT_BYTES))
+    except NotFound as error:
+        if error.status != 404:
+            raise
+        raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint) from error
+    attestations = answer.get("attestations")
+    found = attestations if isinstance(attestations, list) else []
+    bundles = [item.get("bundle") for item in found if isinstance(item, dict)]
+    encoded = tuple(encode_json(bundle) for bundle in bundles if isinstance(bundle, dict))
+    if not encoded:
+        raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint)
+    return encoded
+
+
+def fetch_attestation(
+    client: httpx.Client, api: str, repo: RepoSlug, digest: Sha256, *, token: str | None = None
+) -> bytes:
+    """Return the first bundle that GitHub keeps for a digest."""
+    return fetch_attestations(client, api, repo, digest, token=token)[0]

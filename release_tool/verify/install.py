@@ -1,0 +1,80 @@
+"""Puts a verified release where its consumer looks for it; the bytes that were judged, no others.
+
+Decides nothing about trust: it asks for a `VerifiedRelease` and compares digests with it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify, InputError, NotVerified
+from release_tool.core.files import new_file, open_regular, write_whole
+from release_tool.recipes.recipe import Recipe
+from release_tool.verify.evidence import Evidence, sidecar_names
+from release_tool.verify.refusal import mismatch
+from release_tool.verify.release import VerifiedRelease
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def install_release(
+    evidence: Evidence, verified: VerifiedRelease, target_dir: Path, recipe: Recipe
+) -> Path:
+    """Install the model under the consumer's name, its other files beside it; return its path.
+
+    Every byte is hashed once more on its way and must have the verified digest, so it does not
+    matter what happened to the files since. The model appears last, whole or not at all. Raises
+    `NotVerified` for other bytes and `InputError` where the directory cannot be written.
+    """
+    model = target_dir / recipe.names.installed_model
+    for name, content in installed_sidecars(evidence, verified, recipe):
+        write_whole(target_dir / name, content)
+    digest = verified.model.digest
+    with new_file(model) as temporary, temporary.open("xb") as sink:
+        hasher = hashlib.sha256()
+        for chunk in model_chunks(evidence):
+            hasher.update(chunk)
+            sink.write(chunk)
+        written = Sha256(hasher.hexdigest())
+        if written != digest:
+            raise mismatch("digest of the model while installing", expected=digest, actual=written)
+    return model
+
+
+def installed_sidecars(
+    evidence: Evidence, verified: VerifiedRelease, recipe: Recipe
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each file that goes beside the model, checked again."""
+    sidecars = evidence.sidecars
+    if sidecars is None:
+        raise CannotVerify("there is nothing to install: only a digest was verified")
+    names = sidecar_names(recipe.names.installed_model, recipe.names)
+    names["bundle"] = f"{recipe.names.installed_model}.sigstore.json"
+    contents = {
+        "bundle": evidence.bundle,
+        "manifest": sidecars.manifest,
+        "provenance": sidecars.provenance,
+        "license": sidecars.license,
+        "notice": sidecars.notice,
+    }
+    for artifact in verified.artifacts[1:]:
+        content = contents.get(artifact.role)
+        if content is None or Sha256.of_bytes(content) != artifact.digest:
+            raise NotVerified(f"the {artifact.role} is not the one that was verified")
+        yield names[artifact.role], content
+
+
+def model_chunks(evidence: Evidence) -> Iterator[bytes]:
+    """Yield the model's bytes in bounded pieces."""
+    if evidence.content is not None:
+        yield evidence.content
+        return
+    if evidence.path is None:
+        raise CannotVerify("there is nothing to install: only a digest was verified")
+    try:
+        with open_regular(evidence.path) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+    except InputError as error:
+        raise CannotVerify(error.message, hint=error.hint) from error

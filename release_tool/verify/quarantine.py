@@ -1,0 +1,55 @@
+"""The place where a download waits for its verdict, kept only while resuming it makes sense."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from release_tool.core.errors import Interrupted, TryAgain
+from release_tool.core.files import TEMPORARY_PREFIX, writable
+from release_tool.core.names import Destination
+
+
+@contextmanager
+def open_quarantine(directory: Path, release: Destination) -> Iterator[Path]:
+    """Yield the hidden directory inside `directory` where the files of `release` arrive.
+
+    It is removed at the end, unless the network failed or somebody interrupted: then the next run
+    resumes from it. Raises `TryAgain` while another run uses it.
+    """
+    name = f"{TEMPORARY_PREFIX}{release.repo.owner}-{release.repo.name}-{release.tag}"
+    place = directory / name
+    with writable(directory):
+        place.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock(descriptor, release)
+        with discarded_unless_resumable(place):
+            yield place
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int, release: Destination) -> None:
+    """Take the place for this process; the lock goes with the process, however it ends."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise TryAgain(
+            f"another run is fetching {release} into the same directory", hint="let it finish"
+        ) from error
+
+
+@contextmanager
+def discarded_unless_resumable(place: Path) -> Iterator[None]:
+    """Remove the directory at the end, but keep it where a later run can go on from it."""
+    try:
+        yield
+    except (TryAgain, Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""What a verdict yields: who signed which bytes, when, and by which steps that was found.
+
+Values and their JSON; only `verdict` makes a `VerifiedRelease`.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from release_tool.core.digest import Sha256
+from release_tool.core.documents import JsonObject
+
+VERDICT_SCHEMA = "release-tool-verdict-v1"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """A file that the verdict covers; `role` is model, bundle, manifest, provenance and so on.
+
+    `size` in bytes is None where only a digest was given.
+    """
+
+    role: str
+    name: str
+    digest: Sha256
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered step of the ladder, and what it found."""
+
+    number: int
+    name: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSigner:
+    """Who signed: the identity and its issuer and, for a workflow, its build as certified."""
+
+    identity: str
+    issuer: str
+    repo: str | None
+    commit: str | None
+    workflow: str | None
+    ref: str | None
+    trigger: str | None
+    runner: str | None
+    run_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceSummary:
+    """What the signed statement and manifest say of the model's making."""
+
+    predicate_type: str
+    builder: str | None
+    upstream_repo: str | None
+    upstream_commit: str | None
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRelease:
+    """A model with everything that was found to speak for it; its existence is the verdict.
+
+    `signed_at` (UTC) is the earliest time that a log or time-stamp authority vouches for.
+    """
+
+    artifacts: tuple[VerifiedFile, ...]
+    signer: VerifiedSigner
+    signed_at: datetime
+    log_index: int
+    log_id: str
+    log_url: str
+    steps: tuple[Step, ...]
+    provenance: ProvenanceSummary | None
+
+    @property
+    def model(self) -> VerifiedFile:
+        """The model itself."""
+        return self.artifacts[0]
+
+    def to_json(self) -> JsonObject:
+        """Write the verdict as a document of schema `release-tool-verdict-v1`.
+
+        Members are always there, null where nothing is known; digests are `sha256:<hex>`, times
+        RFC 3339 in UTC.
+        """
+        return {
+            "schema": VERDICT_SCHEMA,
+            "verified": True,
+            "artifacts": [
+                {
+                    "role": artifact.role,
+                    "name": artifact.name,
+                    "size": artifact.size,
+                    "digest": str(artifact.digest),
+                }
+                for artifact in self.artifacts
+            ],
+            "signer": asdict(self.signer),
+            "signed_at": self.signed_at.isoformat(),
+            "log": {"id": self.log_id, "index": self.log_index, "url": self.log_url},
+            "steps": [asdict(step) for step in self.steps],
+            "provenance": None if self.provenance is None else asdict(self.provenance),
+        }

@@ -1,0 +1,144 @@
+"""Gets bytes over HTTP without believing the server: limits, no stray credentials, plain errors.
+
+Knows HTTP and no release; `download` says what to get.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from release_tool.core.errors import CannotVerify, ReleaseToolError, TryAgain
+from release_tool.verify.refusal import show
+
+MAX_REDIRECTS = 5
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+DEADLINE_SECONDS = 3600.0
+CHUNK_BYTES = 256 * 1024
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+API_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2026-03-10"}
+OCTETS = {"Accept": "application/octet-stream"}
+# What must never follow from a client's defaults into a request: only `token` authorises.
+CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A GitHub API and the optional token for it, which is sent to its origin and nowhere else."""
+
+    client: httpx.Client
+    api: str
+    token: str | None = None
+
+    def owns(self, url: httpx.URL) -> bool:
+        """Tell whether an address is of the API's own origin (RFC 6454)."""
+        return origin(url) == origin(httpx.URL(self.api))
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Return scheme, host and port."""
+    return url.scheme, url.host, url.port
+
+
+@contextmanager
+def open_stream(source: Source, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    """Send a GET and yield the answer with its body still unread.
+
+    Redirects are followed by hand, to https and loopback only, and without the token elsewhere.
+    Raises `TryAgain` for a network that fails and `CannotVerify` for an answer that is no use.
+    """
+    try:
+        response = follow(source, url, headers)
+        try:
+            check_status(response)
+            yield response
+        finally:
+            response.close()
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        what = show(str(error) or type(error).__name__)
+        raise TryAgain(f"the transfer from {httpx.URL(url).host} failed: {what}") from error
+    except httpx.InvalidURL as error:
+        raise CannotVerify(f"not an address: {show(url)!r}") from error
+
+
+def follow(source: Source, url: str, headers: dict[str, str]) -> httpx.Response:
+    """Send the request and whatever its redirects ask for."""
+    address = httpx.URL(url)
+    for _ in range(MAX_REDIRECTS + 1):
+        check_address(address)
+        request = source.client.build_request("GET", address, headers=headers, timeout=TIMEOUT)
+        for name in CREDENTIALS:
+            request.headers.pop(name, None)
+        request.headers["Accept-Encoding"] = "identity"
+        if source.token and source.owns(address):
+            request.headers["Authorization"] = f"Bearer {source.token}"
+        response = source.client.send(request, auth=None, stream=True, follow_redirects=False)
+        if not response.has_redirect_location:
+            return response
+        response.close()
+        address = address.join(response.headers["location"])
+    raise CannotVerify(f"{show(url)} redirects more than {MAX_REDIRECTS} times")
+
+
+def check_address(address: httpx.URL) -> None:
+    """Refuse an address that anybody on the way could read or answer."""
+    plain = address.scheme == "http" and address.host in LOOPBACK
+    if address.scheme != "https" and not plain:
+        raise CannotVerify(f"not an https address: {show(address)}")
+
+
+def check_status(response: httpx.Response) -> None:
+    """Turn an answer other than success into an error that says whether to try again."""
+    status, host = response.status_code, response.url.host
+    if status in (200, 206):
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise CannotVerify(f"{host} compressed its answer, which was not asked for")
+        return
+    limited = "retry-after" in response.headers or (
+        response.headers.get("x-ratelimit-remaining") == "0"
+    )
+    if status == 429 or status >= 500 or (status == 403 and limited):
+        wait = response.headers.get("retry-after")
+        hint = f"wait {show(wait)} s; a token in GH_TOKEN has a higher limit" if wait else None
+        raise TryAgain(f"{host} answered {status}", hint=hint)
+    hint = (
+        "a token in GH_TOKEN may be needed, or it lacks a right" if status in (401, 403) else None
+    )
+    raise NotFound(f"{host} answered {status}", hint=hint, status=status)
+
+
+class NotFound(CannotVerify):
+    """An answer that another attempt would not change; `status` is HTTP's."""
+
+    def __init__(self, message: str, *, hint: str | None, status: int) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def read_chunks(response: httpx.Response, limit_bytes: int) -> Iterator[bytes]:
+    """Yield a body of at most `limit_bytes`, within an hour; refuse a page for people."""
+    if response.headers.get("content-type", "").startswith("text/html"):
+        raise CannotVerify(
+            f"{response.url.host} answered with a web page instead of the file",
+            hint="that is an error page or a login; try again later or with a token",
+        )
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    total = 0
+    for chunk in response.iter_raw(CHUNK_BYTES):
+        total += len(chunk)
+        if total > limit_bytes:
+            raise CannotVerify(f"{response.url.host} sent more than {limit_bytes} bytes")
+        if time.monotonic() > deadline:
+            raise TryAgain(f"{response.url.host} is too slow")
+        yield chunk
+
+
+def read_body(source: Source, url: str, headers: dict[str, str], limit_bytes: int) -> bytes:
+    """Get a whole body into memory."""
+    with open_stream(source, url, headers) as response:
+        return b"".join(read_chunks(response, limit_bytes))
+
+
+__all__ = ["NotFound", "ReleaseToolError", "Source", "open_stream", "read_body", "read_chunks"]

@@ -1,0 +1,459 @@
+"""The transaction against the stand-in: whole or not there, and never anybody else's release."""
+
+import threading
+
+import pytest
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain
+from release_tool.core.names import Tag
+from release_tool.publish.remote import DraftRelease, PublishedRelease
+from release_tool.publish.transaction import abort_draft
+from release_tool.rehearsal.github import Fault
+
+
+def contents(files):
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
+def make_foreign(world, **fields):
+    """A draft as a person makes it."""
+    document = {"tag_name": world.tag.name, "draft": True, "body": "by hand"} | fields
+    return world.state.make_release(document)
+
+
+def test_a_release_is_published_whole(world, files):
+    published = world.publish(files)
+    assert isinstance(published, PublishedRelease)
+    assert not published.already
+    assert world.visible() == contents(files)
+    assert world.state.tags == {"tiny-v1": world.state.commits["main"]}
+    (release,) = world.state.releases.values()
+    assert (release.name, release.body.splitlines()[0]) == ("Tiny", "A tiny model")
+    assert world.notes.bars["tiny.onnx"] == [files["tiny.onnx"].stat().st_size]
+
+
+def test_publishing_the_same_bytes_again_says_so_and_changes_nothing(world, files):
+    first = world.publish(files)
+    before = len(world.stand_in.requests)
+    second = world.publish(files)
+    assert second.already
+    assert second.id == first.id
+    assert all(entry.method == "GET" for entry in world.stand_in.requests[before:])
+
+
+def test_other_bytes_under_a_published_tag_are_a_conflict(world, files):
+    world.publish(files)
+    before = contents(files)
+    files["tiny.onnx.sigstore.json"].write_bytes(b'{"bundle": 2}\n')
+    with pytest.raises(ConflictError, match="has the digest sha256:"):
+        world.publish(files)
+    assert world.visible() == before
+
+
+def test_a_surplus_or_missing_asset_of_a_published_release_is_a_conflict(world, files):
+    world.publish(files)
+    fewer = dict(list(files.items())[:2])
+    with pytest.raises(ConflictError, match=r"tiny\.onnx\.sigstore\.json is not ours"):
+        world.publish(fewer)
+    more = {**files, "extra.txt": files["tiny.onnx"]}
+    with pytest.raises(ConflictError, match=r"extra\.txt is missing"):
+        world.publish(more)
+
+
+def test_a_kept_draft_is_complete_and_invisible_and_is_published_later(world, files):
+    kept = world.publish(files, keep_draft=True)
+    assert isinstance(kept, DraftRelease)
+    assert world.visible() is None
+    before = len(world.stand_in.requests)
+    published = world.publish(files)
+    assert published.id == kept.id
+    assert "upload" not in world.kinds()[before:]
+    assert "resuming a draft that holds 3 of 3 assets" in world.notes.text
+
+
+def test_the_text_that_a_person_polished_in_a_kept_draft_stays(world, files):
+    kept = world.publish(files, keep_draft=True)
+    draft = world.state.releases[kept.id]
+    draft.body = draft.body.replace("A tiny model", "A polished text")
+    world.publish(files)
+    assert world.state.releases[kept.id].body.startswith("A polished text")
+
+
+def test_a_draft_made_by_a_person_is_never_touched(world, files):
+    draft = make_foreign(world)
+    with pytest.raises(ConflictError, match="somebody has made a draft"):
+        world.publish(files)
+    assert world.state.releases == {draft.id: draft}
+    assert not abort_draft(world.connect(), world.repo, world.tag)
+    assert world.state.releases == {draft.id: draft}
+
+
+def test_drafts_of_other_tags_are_left_alone(world, files):
+    other = make_foreign(world, tag_name="other-v1")
+    world.publish(files)
+    assert other.id in world.state.releases
+
+
+def test_a_draft_of_ours_with_another_manifest_is_refused_with_the_way_out(world, files):
+    world.publish(files, keep_draft=True)
+    files["tiny.manifest.json"].write_bytes(b'{"schema": "other"}\n')
+    with pytest.raises(ConflictError, match="another manifest") as caught:
+        world.publish(files)
+    assert "release-tool abort" in caught.value.hint
+    assert abort_draft(world.connect(), world.repo, world.tag)
+    assert not world.publish(files).already
+
+
+def test_a_draft_that_was_signed_anew_is_superseded_and_goes_after_publishing(world, files):
+    old = world.publish(files, keep_draft=True)
+    files["tiny.onnx.sigstore.json"].write_bytes(b'{"bundle": 2}\n')
+    new = world.publish(files)
+    assert new.id != old.id
+    assert set(world.state.releases) == {new.id}
+    order = [kind for kind in world.kinds() if kind in {"publish", "remove-release"}]
+    assert order == ["publish", "remove-release"]
+
+
+def test_of_two_drafts_with_the_same_contents_the_oldest_is_taken(make_world, files):
+    world = make_world(list_lag=1000)  # the second run does not see the first one's draft
+    first = world.publish(files, keep_draft=True)
+    second = world.publish(files, keep_draft=True)
+    assert first.id != second.id
+    for release in world.state.releases.values():
+        release.hidden = 0
+    published = world.publish(files)
+    assert published.id == first.id
+    assert set(world.state.releases) == {first.id}
+
+
+def test_a_draft_whose_tag_github_lost_is_found_and_repaired(world, files):
+    kept = world.publish(files, keep_draft=True)
+    world.state.change_release(world.state.releases[kept.id], {"name": "edited elsewhere"})
+    assert world.state.releases[kept.id].tag.startswith("untagged-")
+    published = world.publish(files)
+    assert published.id == kept.id
+    assert world.visible() == contents(files)
+    assert "edit" in world.kinds()
+
+
+def test_a_draft_of_ours_that_a_person_moved_to_another_tag_is_theirs(world, files):
+    kept = world.publish(files, keep_draft=True)
+    world.state.releases[kept.id].tag = "hand-picked"
+    published = world.publish(files)
+    assert published.id != kept.id
+    assert world.state.releases[kept.id].draft
+
+
+def test_a_new_draft_that_the_list_does_not_show_yet_is_used_by_its_id(make_world, files):
+    world = make_world(list_lag=1000)
+    world.publish(files)
+    assert world.visible() == contents(files)
+    assert world.kinds().count("make-draft") == 1
+
+
+def test_a_draft_whose_answer_was_lost_is_found_again(make_world, files):
+    world = make_world(faults=[Fault.parse("make-draft:lost")], list_lag=2)
+    world.publish(files)
+    assert world.kinds().count("make-draft") == 1
+    assert len(world.state.releases) == 1
+
+
+def test_a_draft_made_twice_because_the_list_lags_goes_after_publishing(make_world, files):
+    world = make_world(faults=[Fault.parse("make-draft:lost")], list_lag=5)
+    world.publish(files)
+    assert world.kinds().count("make-draft") == 2
+    assert len(world.state.releases) == 1
+    assert world.visible() == contents(files)
+
+
+def test_an_asset_that_a_person_added_to_our_draft_is_a_conflict(world, files):
+    kept = world.publish(files, keep_draft=True)
+    draft = world.state.releases[kept.id]
+    asset = world.state.start_asset(draft, "notes.pdf", "application/pdf")
+    asset.path.write_bytes(b"notes")
+    world.state.finish_asset(draft, asset, 5, Sha256.of_bytes(b"notes").hex)
+    with pytest.raises(ConflictError, match=r"not ours: notes\.pdf"):
+        world.publish(files)
+    assert world.visible() is None
+    assert abort_draft(world.connect(), world.repo, world.tag)
+
+
+def test_a_zombie_of_a_dead_run_is_removed_at_once(world, files):
+    kept = world.publish(files, keep_draft=True)
+    draft = world.state.releases[kept.id]
+    asset = next(iter(draft.assets.values()))
+    asset.state, asset.digest, asset.created_at = "starter", None, "2020-01-01T00:00:00Z"
+    world.publish(files)
+    assert world.visible() == contents(files)
+    assert not world.naps
+
+
+def test_what_may_be_another_runs_upload_is_given_time(world, files):
+    kept = world.publish(files, keep_draft=True)
+    asset = next(iter(world.state.releases[kept.id].assets.values()))
+    digest, asset.digest, asset.state = asset.digest, None, "starter"
+
+    def finish(_seconds):
+        asset.state, asset.digest = "uploaded", digest
+
+    world.publish(files, world.connect(sleep=finish))
+    assert "may be another run's upload" in world.notes.text
+    assert "remove-asset" not in world.kinds()
+
+
+def test_a_recent_zombie_is_removed_after_the_time_that_an_upload_takes(world, files):
+    kept = world.publish(files, keep_draft=True)
+    asset = next(iter(world.state.releases[kept.id].assets.values()))
+    asset.state, asset.digest = "starter", None
+    world.publish(files)
+    assert world.visible() == contents(files)
+    assert 10 < sum(world.naps) < 20
+
+
+def test_a_published_tag_stays_published_when_the_draft_list_cannot_be_cleared(make_world, files):
+    world = make_world()
+    world.publish(files, keep_draft=True)
+    files["tiny.onnx.sigstore.json"].write_bytes(b'{"bundle": 2}\n')
+    world.stand_in.faults.append(Fault.parse("remove-release:403"))
+    assert not world.publish(files).already
+    assert "stays:" in world.notes.text
+
+
+def test_a_tag_that_an_immutable_release_used_is_burnt(make_world, files):
+    world = make_world(immutable=True)
+    first = world.publish(files)
+    assert world.state.releases[first.id].immutable
+    world.state.remove_release(world.state.releases[first.id])
+    with pytest.raises(ConflictError, match="used by an immutable release"):
+        world.publish(files)
+    assert world.visible() is None
+
+
+def test_an_immutable_release_is_already_published_the_second_time(make_world, files):
+    world = make_world(immutable=True)
+    world.publish(files)
+    assert world.publish(files).already
+
+
+def test_a_git_tag_at_another_commit_is_a_conflict_before_anything_is_made(world, files):
+    world.state.tags["tiny-v1"] = "ab" * 20
+    with pytest.raises(ConflictError, match="stands at abab"):
+        world.publish(files)
+    assert not world.state.releases
+
+
+def test_a_git_tag_at_the_same_commit_is_used(world, files):
+    world.state.tags["tiny-v1"] = world.state.commits["main"]
+    world.publish(files)
+    assert world.visible() == contents(files)
+
+
+def test_without_a_target_the_default_branch_is_released(world, files):
+    world.publish(files, target=None)
+    assert world.state.tags["tiny-v1"] == world.state.commits["main"]
+
+
+def test_a_target_that_is_not_there_is_refused_before_anything_is_made(world, files):
+    with pytest.raises(PublishError, match="has no branch or commit 'nowhere'"):
+        world.publish(files, target="nowhere")
+    assert not world.state.releases
+
+
+def test_a_git_tag_that_moves_while_publishing_is_said(make_world, files):
+    def move(moment, entry):
+        if moment == "received" and entry.kind == "publish":
+            world.state.tags["tiny-v1"] = "cd" * 20
+
+    world = make_world(watch=move)
+    with pytest.raises(ConflictError, match="was published at cdcd"):
+        world.publish(files)
+
+
+def test_the_latest_release_is_a_choice(world, files):
+    world.publish(files, latest=False)
+    assert world.state.latest is None
+
+
+def test_a_file_removed_before_its_upload_ends_with_nothing_visible(make_world, files):
+    def remove(moment, entry):
+        if moment == "received" and entry.kind == "make-draft":
+            files["tiny.onnx.sigstore.json"].unlink()
+
+    world = make_world(watch=remove)
+    before = contents(files)
+    with pytest.raises(PublishError, match="changed or removed"):
+        world.publish(files)
+    assert world.visible() is None
+    files["tiny.onnx.sigstore.json"].write_bytes(before["tiny.onnx.sigstore.json"])
+    world.publish(files)
+    assert world.visible() == before
+
+
+@pytest.mark.parametrize("spoil", ["change", "shorten", "lengthen", "remove", "replace"])
+def test_a_file_spoiled_in_the_middle_of_its_upload_never_becomes_an_asset(world, files, spoil):
+    path = files["tiny.onnx"]
+    before = contents(files)
+
+    class Spoiler(type(world.notes)):
+        def bar(self, name, total):
+            if name == "tiny.onnx" and path.exists():
+                content = path.read_bytes()
+                if spoil == "change":
+                    path.write_bytes(content[:-1] + b"!")
+                elif spoil == "shorten":
+                    path.write_bytes(content[:-1])
+                elif spoil == "lengthen":
+                    path.write_bytes(content + b"!")
+                elif spoil == "remove":
+                    path.unlink()
+            return super().bar(name, total)
+
+        def advance_hook(self):
+            ...
+
+    if spoil == "replace":
+        class Replacer(type(world.notes)):
+            def bar(self, name, total):
+                outer = super().bar(name, total)
+
+                class Bar:
+                    def __enter__(bar):
+                        advance = outer.__enter__()
+
+                        def replace(count):
+                            advance(count)
+                            if name == "tiny.onnx":
+                                content = path.read_bytes()
+                                path.unlink()
+                                path.write_bytes(content)
+
+                        return replace
+
+                    def __exit__(bar, *error):
+                        return outer.__exit__(*error)
+
+                return Bar()
+
+        listener = Replacer()
+    else:
+        listener = Spoiler()
+    with pytest.raises(PublishError, match="changed or removed") as caught:
+        world.publish(files, world.connect(progress=listener), progress=listener)
+    assert caught.value.exit_code == 6
+    assert world.visible() is None
+    path.write_bytes(before["tiny.onnx"])
+    world.publish(files)
+    assert world.visible() == before
+
+
+def test_files_that_no_release_can_hold_are_refused_before_the_first_request(world, files, tmp_path):
+    empty = tmp_path / "empty"
+    empty.touch()
+    huge = tmp_path / "huge"
+    with huge.open("wb") as stream:
+        stream.truncate(2 * 1024**3)
+    for wrong in (
+        {**files, "empty.txt": empty},
+        {**files, "bad name.txt": files["tiny.onnx"]},
+        {**files, "TINY.onnx": files["tiny.onnx"]},
+        {"tiny.onnx": files["tiny.onnx"]},
+        {**files, "gone": tmp_path / "gone"},
+    ):
+        with pytest.raises(InputError):
+            world.publish(wrong)
+    assert not world.stand_in.requests
+
+
+def test_a_text_with_a_marker_of_its_own_is_refused(world, files):
+    with pytest.raises(InputError, match="holds a marker"):
+        world.publish(files, body="<!-- release-tool tag=x -->")
+
+
+def test_an_asset_that_stays_wrong_ends_with_nothing_visible(make_world, files):
+    world = make_world(faults=[Fault.parse("upload:wrong-digest:1:1000")])
+    with pytest.raises(PublishError, match="stays wrong: its digest is sha256:0000"):
+        world.publish(files)
+    assert world.visible() is None
+
+
+def test_an_asset_that_is_always_renamed_ends_with_nothing_visible(make_world, files):
+    world = make_world(faults=[Fault.parse("upload:renamed:1:1000")])
+    with pytest.raises(PublishError, match="GitHub changed its name"):
+        world.publish(files)
+    assert world.visible() is None
+    world.stand_in.faults.clear()
+    world.publish(files)
+    assert world.visible() == contents(files)
+
+
+def test_a_published_release_without_digests_is_downloaded_and_compared(make_world, files):
+    world = make_world(faults=[Fault.parse("upload:null-digest:1:1000")])
+    world.publish(files)
+    assert world.kinds().count("content") >= 3
+    assert world.publish(files).already
+
+
+def test_a_lost_answer_to_the_publication_is_read_back(make_world, files):
+    world = make_world(faults=[Fault.parse("publish:lost")])
+    assert not world.publish(files).already
+    assert world.kinds().count("publish") == 1
+
+
+def test_a_refusal_of_what_was_done_all_the_same_is_read_back(make_world, files):
+    """The answer was lost on GitHub's side, and its proxy asked again."""
+
+    def publish_twice(moment, entry):
+        if moment == "received" and entry.kind == "publish":
+            release = next(iter(world.state.releases.values()))
+            world.state.publish(release, {})
+
+    world = make_world(immutable=True, watch=publish_twice)
+    world.stand_in.faults.append(Fault.parse("publish:422"))
+    assert world.publish(files) is not None
+    assert world.visible() == contents(files)
+
+
+def test_a_published_release_that_stays_hidden_is_no_failure_but_try_again(world, files):
+    world.state.find_published = None  # never reached: the client is asked instead
+    del world.state.find_published
+
+
+def test_two_runs_at_once_make_one_release(make_world, files):
+    world = make_world()
+    results, barrier = [], threading.Barrier(2)
+
+    def run():
+        github = world.connect()
+        barrier.wait()
+        try:
+            results.append(world.publish(files, github))
+        except Exception as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(result, PublishedRelease) for result in results), results
+    assert len({result.id for result in results}) == 1
+    assert len(world.state.releases) == 1
+    assert world.visible() == contents(files)
+
+
+def test_abort_removes_our_draft_and_nothing_else(world, files):
+    kept = world.publish(files, keep_draft=True)
+    other = make_foreign(world, tag_name="other")
+    github = world.connect()
+    assert not abort_draft(github, world.repo, Tag.parse("tiny-v2"))
+    assert kept.id in world.state.releases
+    assert abort_draft(github, world.repo, world.tag)
+    assert set(world.state.releases) == {other.id}
+    assert not abort_draft(github, world.repo, world.tag)
+
+
+def test_abort_leaves_a_published_release_alone(world, files):
+    world.publish(files)
+    assert not abort_draft(world.connect(), world.repo, world.tag)
+    assert world.visible() == contents(files)
