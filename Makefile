@@ -45,7 +45,7 @@ test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node
 	sh tests/interop/run.sh $(BIN)
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
-	$(BIN)/python -P tests/docs/generate.py
+	$(BIN)/python -P tests/docs/test_generated.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

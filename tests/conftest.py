@@ -1,10 +1,58 @@
 """Fixtures that every stage's tests share."""
 
-from collections.abc import Iterator
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from release_tool.cli.main import main
+from release_tool.recipes.catalog import open_recipe
+from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
+from release_tool.rehearsal.upstream import make_upstream
+
+REHEARSED_REPOSITORY = "rehearsal/u2netp-mirror"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON document on stdout."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the program in this process, as a shell would see it."""
+
+    def call(*arguments: str | Path) -> Result:
+        capfd.readouterr()
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        else:
+            code = 0
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +66,101 @@ def sigstore() -> Iterator[SigstoreStack]:
 def sigstore_trust_config(sigstore: SigstoreStack) -> bytes:
     """Give the client trust config of the session's rehearsal Sigstore."""
     return sigstore.trust_config
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A rehearsed release, with the stand-ins stopped."""
+
+    directory: Path
+    document: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        return self.directory / "u2netp_mirror_v1.onnx"
+
+    @property
+    def trusted_root(self) -> Path:
+        return self.directory / "rehearsal" / "trusted_root.json"
+
+    @property
+    def believing(self) -> list[str]:
+        """The options under which the release verifies."""
+        root = ["--trusted-root", str(self.trusted_root)]
+        return ["--repo", REHEARSED_REPOSITORY, *root]
+
+    @property
+    def verify_command(self) -> list[str]:
+        """The command that the rehearsal printed, without the program's name."""
+        command: list[str] = self.document["verify_command"]
+        return command[1:]
+
+
+@pytest.fixture(scope="session")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    """Rehearse one release for the whole session."""
+    directory = tmp_path_factory.mktemp("rehearsed") / "dist"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        main(["rehearse", "--out", str(directory), "--json"])
+    return Rehearsed(directory, json.loads(printed.getvalue()))
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A small upstream with its checkpoint, and the recipe that pins both, as a file."""
+
+    checkout: Path
+    checkpoint: Path
+    recipe: Recipe
+    recipe_file: Path
+
+    @property
+    def options(self) -> list[str]:
+        """The options that name it all on the command line."""
+        return [
+            "--upstream-dir",
+            str(self.checkout),
+            "--checkpoint",
+            str(self.checkpoint),
+            "--recipe",
+            str(self.recipe_file),
+        ]
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """Write a recipe as the TOML file that reads as the same recipe."""
+
+    def value(given: Any) -> str:
+        if given and isinstance(given, tuple) and isinstance(given[0], tuple):
+            if not isinstance(given[0][0], str):
+                return "[" + ", ".join(value(list(size)) for size in given) + "]"
+            return "{" + ", ".join(f"{value(key)} = {value(item)}" for key, item in given) + "}"
+        if isinstance(given, list | frozenset):
+            return "[" + ", ".join(value(item) for item in given) + "]"
+        if isinstance(given, int | float):
+            return str(given)
+        return json.dumps(str(given), ensure_ascii=False)
+
+    def table(record: Any) -> list[str]:
+        pairs = ((field.name, getattr(record, field.name)) for field in fields(record))
+        return [f"{name} = {value(given)}" for name, given in pairs if given != ()]
+
+    lines = []
+    for field in fields(recipe):
+        given = getattr(recipe, field.name)
+        if is_dataclass(given):
+            lines += [f"[{field.name}]", *table(given)]
+        else:
+            lines.append(f"{field.name} = {value(given)}")
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
+    """Make the stand-in upstream once; copy it before damaging it."""
+    place = tmp_path_factory.mktemp("standin")
+    made = make_upstream(place)
+    path = place / "standin.toml"
+    path.write_text(write_recipe(made.recipe))
+    return StandIn(made.checkout, made.checkpoint, open_recipe(str(path)), path)

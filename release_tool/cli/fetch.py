@@ -34,7 +34,14 @@ from release_tool.verify.verdict import verify_release
 
 @click.command("fetch")
 @click.argument("release", metavar="OWNER/NAME@TAG")
-@click.option("--to", "directory", type=DIRECTORY, default="model", show_default=True)
+@click.option(
+    "--to",
+    "directory",
+    type=DIRECTORY,
+    default="model",
+    show_default=True,
+    help="Where the model is installed.",
+)
 @with_signer
 @with_trust
 @with_github

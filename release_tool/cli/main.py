@@ -21,11 +21,11 @@ COMMANDS = {
     "sign": "Sign the files of a release with Sigstore.",
     "upload": "Put a signed release on GitHub, draft first, published last.",
     "publish": "Export, sign, upload and verify: the whole release.",
-    "doctor": "Check what a publication will need; changes nothing.",
+    "doctor": "Check what a publication will need, without changing anything.",
     "abort": "Remove the draft that a stopped upload left behind.",
     "verify": "Reach a verdict on a model: who released it, and is it intact.",
     "fetch": "Download a release, verify it, then install the model.",
-    "inspect": "Print a bundle, a manifest or a model; verifies nothing.",
+    "inspect": "Print what a bundle, a manifest or a model says; verifies nothing.",
 }
 
 

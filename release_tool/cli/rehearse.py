@@ -15,7 +15,13 @@ from release_tool.core.errors import UsageError
 @click.option("--checkpoint", type=FILE, help="A real checkpoint, together with --upstream-dir.")
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Where files go.")
-@click.option("--rekor", type=click.Choice(["v1", "v2"]), default="v1", show_default=True)
+@click.option(
+    "--rekor",
+    type=click.Choice(["v1", "v2"]),
+    default="v1",
+    show_default=True,
+    help="Which version of the transparency log to rehearse with.",
+)
 @with_settings
 @with_output
 @click.pass_obj

@@ -3,6 +3,7 @@
 It knows how to run it and not what it does.
 """
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -112,10 +113,8 @@ def follow(reader: int, deadline: float, advance: Advance) -> None:
 
 def stop(worker: subprocess.Popen[bytes]) -> None:
     """End the worker's whole process group and reap it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     worker.wait()
     if worker.stdin:
         worker.stdin.close()

@@ -3,11 +3,11 @@
 It runs in the worker only. Names and numbering are put right by `normalise`.
 """
 
-import io
 import sys
 import types
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 import onnx
 import torch
@@ -88,18 +88,17 @@ def as_torch(tensor: Tensor) -> torch.Tensor:
     return torch.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
 
 
-def trace(network: torch.nn.Module, job: Job) -> onnx.ModelProto:
+def trace(network: torch.nn.Module, job: Job, scratch: Path) -> onnx.ModelProto:
     """Export the network with its weights as inputs, so that no value of theirs shapes the graph.
 
     With weights inside, the exporter would merge those that are equal. Evaluation mode, no constant
-    folding: then every tensor of the state dict stays what it is.
+    folding: then every tensor of the state dict stays what it is. `scratch` is a file to write to.
     """
     example = torch.zeros(1, job.input_channels, job.height, job.width)
-    buffer = io.BytesIO()
     torch.onnx.export(
         SelectedOutput(network, job.selected_output).eval(),
         (example,),
-        buffer,
+        scratch,
         export_params=False,
         dynamo=False,
         do_constant_folding=False,
@@ -109,7 +108,7 @@ def trace(network: torch.nn.Module, job: Job) -> onnx.ModelProto:
         output_names=[job.output_name],
         dynamic_axes={name: {2: "H", 3: "W"} for name in (job.input_name, job.output_name)},
     )
-    model = onnx.load_from_string(buffer.getvalue())
+    model = onnx.load(scratch)
     if not model.graph.node:
         raise GateError("the exporter produced an empty graph")
     return model

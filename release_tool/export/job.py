@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from release_tool.core.documents import encode_json, parse_json_object
 from release_tool.core.digest import Sha256
+from release_tool.core.documents import encode_json, parse_json_object
 from release_tool.core.files import read_limited
 from release_tool.recipes.recipe import ParitySpec
 
@@ -46,11 +46,9 @@ class Job:
         """Read the job in the worker."""
         fields = parse_json_object(read_limited(directory / JOB, MAX_JOB_BYTES), "the job")
         spec = fields.pop("parity")
-        sizes = {
-            name: tuple((height, width) for height, width in spec.pop(name))
-            for name in ("float64_sizes", "float32_sizes", "full_sizes")
-        }
-        return cls(**fields, parity=ParitySpec(**sizes, **spec))
+        for name in ("float64_sizes", "float32_sizes", "full_sizes"):
+            spec[name] = tuple((height, width) for height, width in spec[name])
+        return cls(**fields, parity=ParitySpec(**spec))
 
     @property
     def digest(self) -> Sha256:

@@ -38,7 +38,7 @@ def normalise(raw: onnx.ModelProto, tensors: Sequence[str], prefix: str, output:
     model.graph.initializer.extend(empty_tensor(name, weights[name]) for name in tensors)
     model.graph.input.append(plain(raw.graph.input[0]))
     model.graph.output.append(plain(raw.graph.output[0]))
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def renumber(

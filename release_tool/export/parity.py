@@ -1,4 +1,4 @@
-"""Compares ONNX Runtime with PyTorch on the same inputs: do the numbers agree?
+"""Measures whether ONNX Runtime and PyTorch agree on the same inputs.
 
 It runs in the worker only, and says nothing about whether the network is any good.
 """
@@ -51,7 +51,7 @@ def measure_parity(
 
 
 def plan_sizes(spec: ParitySpec, *, full: bool) -> Iterator[tuple[torch.dtype, int, int, float]]:
-    """Yield reference type, height, width and bound, float32 first: float64 replaces the weights."""
+    """Yield reference type, height, width and bound; float64 comes last as it replaces weights."""
     large = set(spec.full_sizes) if full else set()
     for size in spec.float32_sizes:
         if size not in large:

@@ -46,7 +46,7 @@ class Export:
     toolchain: tuple[tuple[str, str], ...]
 
 
-def export_model(  # noqa: PLR0913 - the outside world is passed in
+def export_model(
     checkout: Checkout,
     checkpoint: Checkpoint,
     recipe: Recipe,

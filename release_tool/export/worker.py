@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import GateError, InputError, ReleaseToolError, UsageError
-from release_tool.core.digest import Sha256
 from release_tool.export.job import MODEL, MODULE, REPORT, Job
 from release_tool.gates.skeleton import filled
 from release_tool.upstream.checkpoint import map_checkpoint, read_tensors
@@ -74,7 +74,7 @@ def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
     network = convert.build_network((directory / MODULE).read_bytes(), job)
     convert.load_tensors(network, tensors, job)
     step()
-    raw = convert.trace(network, job)
+    raw = convert.trace(network, job, directory / "raw.onnx")
     names = [name for name in network.state_dict() if not name.endswith(convert.COUNTER)]
     skeleton = normalise.normalise(raw, names, f"{convert.WRAPPED}.", job.output_name)
     step()

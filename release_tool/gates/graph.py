@@ -66,13 +66,7 @@ def check_graph(graph: Message, outer: frozenset[str], depth: int, census: Censu
     produced: set[str] = set()
     for node in graph.all("node"):
         check_node(node, census)
-        for name in filter(None, node.all("input")):
-            if name not in known and name not in outer:
-                raise GateError(f"{node.path} reads {name[:120]!r}, which nothing has made yet")
-            read.add(name)
-        for subgraph in subgraphs(node):
-            check_graph(subgraph, outer | known, depth + 1, census)
-            read |= names_read(subgraph)
+        read |= check_reads(node, known, outer, depth, census)
         for name in filter(None, node.all("output")):
             define(name, known, outer, node.path)
             produced.add(name)
@@ -80,6 +74,20 @@ def check_graph(graph: Message, outer: frozenset[str], depth: int, census: Censu
     unread = [name for name in constants if name not in read]
     if unread:
         raise GateError(f"{graph.path} carries the tensor {unread[0][:120]!r}, which no node reads")
+
+
+def check_reads(
+    node: Message, known: set[str], outer: frozenset[str], depth: int, census: Census
+) -> set[str]:
+    """Check that what a node reads was made before, and the graphs in it; return what it reads."""
+    names = set(filter(None, node.all("input")))
+    for name in names:
+        if name not in known and name not in outer:
+            raise GateError(f"{node.path} reads {name[:120]!r}, which nothing has made yet")
+    for subgraph in subgraphs(node):
+        check_graph(subgraph, outer | known, depth + 1, census)
+        names |= names_read(subgraph)
+    return names
 
 
 def define(name: str, known: set[str], outer: frozenset[str], where: str) -> None:
@@ -182,7 +190,7 @@ def check_tensor(tensor: Message, name: str) -> int:
     dims = tensor.all("dims")
     if len(dims) > 8 or any(not 0 <= size < 2**31 for size in dims):
         raise GateError(f"{what} has impossible dimensions")
-    elements = math.prod(dims)
+    elements: int = math.prod(dims)
     if elements * element_bytes != len(tensor.one("raw_data")):
         raise GateError(
             f"{what} has {len(tensor.one('raw_data'))} bytes instead of {elements * element_bytes}"

@@ -1,4 +1,4 @@
-"""Reads a model's `metadata_props` with neither torch nor onnx; what they claim is not judged here."""
+"""Reads a model's `metadata_props` without onnx; what they claim is not judged here."""
 
 from pathlib import Path
 

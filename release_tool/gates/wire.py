@@ -116,7 +116,7 @@ class Reader:
             start = read.stop
         return Message(kind, path, tuple(fields), by_name)
 
-    def field(  # noqa: PLR0913 - the place of a field is five facts
+    def field(
         self, kind: str, start: int, stop: int, path: str, seen: dict[str, list[Any]], depth: int
     ) -> Field:
         """Read one field: tag, then a value of the type that the schema gives it."""

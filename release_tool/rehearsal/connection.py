@@ -151,7 +151,7 @@ class Connection(BaseHTTPRequestHandler):
             elif is_file(body):
                 self.send_file(cast("BinaryIO", body), cast("int", length))
             else:
-                self.send_pieces(cast("Iterator[bytes]", body), length)
+                self.send_pieces(body, length)
         finally:
             if not isinstance(body, bytes) and hasattr(body, "close"):
                 body.close()

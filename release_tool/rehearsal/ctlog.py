@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from release_tool.core.documents import parse_json_object
@@ -173,7 +173,7 @@ def check_chain(chain: Sequence[x509.Certificate], root: x509.Certificate) -> No
     try:
         for child, issuer in pairwise(path):
             child.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise Refusal(400, "the chain does not lead to an accepted root") from error
 
 
@@ -181,7 +181,7 @@ def check_poison(certificate: x509.Certificate) -> None:
     """Check that a certificate can be used by nobody (RFC 6962 §3.1); raises `Refusal` 400."""
     try:
         poison = certificate.extensions.get_extension_for_oid(POISON)
-    except (x509.ExtensionNotFound, ValueError) as error:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError) as error:
         raise Refusal(400, "not a precertificate: it carries no poison") from error
     if not poison.critical:
         raise Refusal(400, "not a precertificate: its poison is not critical")

@@ -84,7 +84,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.nth < 1 or self.times < 1:
             raise UsageError("a fault starts at the first call or later, and happens at least once")
-        if self.kind in UPLOAD_FAULTS and self.call is not CallKind.UPLOAD:
+        if self.kind in UPLOAD_FAULTS and self.call != CallKind.UPLOAD:
             raise UsageError(f"the fault {self.kind} can happen to an upload only")
 
     @classmethod
@@ -111,7 +111,7 @@ class Fault:
 
 def find_fault(faults: Iterable[Fault], call: CallKind, number: int) -> FaultKind | None:
     """Find what is to happen to the `number`-th call of a kind."""
-    struck = [fault.kind for fault in faults if fault.call is call and fault.strikes(number)]
+    struck = [fault.kind for fault in faults if fault.call == call and fault.strikes(number)]
     return struck[0] if struck else None
 
 

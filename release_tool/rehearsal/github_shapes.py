@@ -156,8 +156,8 @@ class Shapes:
                 "comment_count": 0,
                 "tree": {"sha": sha, "url": f"{self.root}/git/trees/{sha}"},
             },
-            "author": None,
-            "committer": None,
+            "author": self.user(),
+            "committer": self.user(),
             "parents": [],
         }
 

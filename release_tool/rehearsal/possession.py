@@ -6,7 +6,7 @@ Whose token comes with the request is checked elsewhere; here it is about keys a
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -30,7 +30,7 @@ def check_possession(body: JsonObject, subject: str) -> PublicKey:
     content = member(asked, "publicKey", "content")
     try:
         key: Any = load_pem_public_key(content.encode())
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, UnsupportedAlgorithm) as error:
         message = "The public key supplied in the request could not be parsed"
         raise Refusal(400, message) from error
     proof = decode_base64(member(asked, "proofOfPossession"), "the proof of possession")
@@ -48,7 +48,7 @@ def check_signing_request(pem: bytes) -> PublicKey:
         signing_request = x509.load_pem_x509_csr(pem)
         key: Any = signing_request.public_key()
         valid = signing_request.is_signature_valid
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         message = "The certificate signing request could not be parsed"
         raise Refusal(400, message) from error
     if not valid:

@@ -66,12 +66,7 @@ class RekorV1:
             uuid = self.tree_uuid(hash_leaf(body))
             location = f"/api/v1/log/entries/{uuid}"
             if uuid in self.known:
-                message = (
-                    f"an equivalent entry already exists in the transparency log with UUID {uuid}"
-                )
-                return Response.of_json(
-                    {"code": 409, "message": message}, status=409, Location=location
-                )
+                return refuse_duplicate(uuid, location)
             self.known[uuid] = self.tree.append(hash_leaf(body))
             self.entries.append(Entry(body, int(self.clock().timestamp())))
             answer = self.describe(uuid)

@@ -144,7 +144,7 @@ def check_entry(proposed: JsonObject) -> JsonObject:
     verifier = member(request, "signature", "verifier")
     key, written = read_verifier(verifier)
     details = member(verifier, "keyDetails")
-    curve_or_size, algorithm, named = KEY_DETAILS.get(details, (None, "", ""))
+    curve_or_size, algorithm, named = KEY_DETAILS.get(str(details), (None, "", ""))
     if curve_or_size is None or curve_or_size != kind_of(key):
         raise Refusal(400, "the key is not of the kind that its details say")
     digest = decode_base64(member(request, "digest"), "the digest")

@@ -145,11 +145,7 @@ class LoopbackServer:
         """Take connections until the server closes, one thread each."""
         while not self.closing.is_set():
             try:
-                peer, _address = self._listener.accept()
-                if self.tls:  # the handshake waits for the connection's own thread
-                    peer = self.tls.wrap_socket(
-                        peer, server_side=True, do_handshake_on_connect=False
-                    )
+                peer = self._wrap(self._listener.accept()[0])
             except OSError:  # out of descriptors, or aborted by the peer: neither is for ever
                 self.closing.wait(0.01)
                 continue
@@ -159,6 +155,16 @@ class LoopbackServer:
             with self._lock:
                 self._open[peer] = thread
             thread.start()
+
+    def _wrap(self, peer: socket.socket) -> socket.socket:
+        """Put TLS around a connection if it is wanted; its own thread will shake hands."""
+        if self.tls is None:
+            return peer
+        try:
+            return self.tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            peer.close()
+            raise
 
     def _serve(self, peer: socket.socket) -> None:
         """Serve one connection to its end; its own failures are the peer's concern."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import (
@@ -37,7 +37,7 @@ class VerificationKey:
             if b"-----BEGIN CERTIFICATE-----" in pem:
                 return cls.of(x509.load_pem_x509_certificate(pem).public_key())
             return cls.of(load_pem_public_key(pem))
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise Refusal(400, "the public key or certificate cannot be parsed") from error
 
     @classmethod
@@ -45,7 +45,7 @@ class VerificationKey:
         """Read a certificate in DER; raises `Refusal` 400."""
         try:
             return cls.of(x509.load_der_x509_certificate(content).public_key())
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise Refusal(400, "the certificate cannot be parsed") from error
 
     @classmethod
@@ -53,7 +53,7 @@ class VerificationKey:
         """Read a SubjectPublicKeyInfo in DER; raises `Refusal` 400."""
         try:
             return cls.of(load_der_public_key(content))
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise Refusal(400, "the public key cannot be parsed") from error
 
     @classmethod

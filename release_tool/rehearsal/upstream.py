@@ -130,12 +130,11 @@ def license_text() -> bytes:
 
 
 def make_recipe(checkpoint: bytes) -> Recipe:
-    """Pin the stand-in, under the file names of the real release and a model id of its own."""
+    """Pin the stand-in, under the names of the real release: a verdict needs no recipe of its own."""
     tensors = list(make_tensors())
     return replace(
         U2NETP,
         name="u2netp-rehearsal",
-        model_id="u2netp_rehearsal",
         upstream=UpstreamPin(
             repo="https://rehearsal.invalid/U-2-Net",
             commit=COMMIT,
@@ -275,7 +274,7 @@ def make_checkpoint() -> bytes:
 
 
 def make_pickle(tensors: list[StandInTensor]) -> bytes:
-    """Write an OrderedDict of tensors as a pickle of protocol 2, with `module.` before each name."""
+    """Write an OrderedDict of tensors as a pickle of protocol 2, each name behind `module.`."""
     empty_dict = b"ccollections\nOrderedDict\n)R"
     entries = bytearray()
     for key, tensor in enumerate(tensors):

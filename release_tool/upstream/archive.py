@@ -3,6 +3,7 @@
 `zipfile` would do more than is wanted here: decompress, guess, and trust the central directory.
 """
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Entry:
     name: str
     size: int
     start: int
+    stored: bool
 
 
 class MalformedArchive(InputError):
@@ -45,6 +47,11 @@ def read_archive(content: memoryview) -> dict[str, memoryview]:
     spans: list[tuple[int, int]] = []
     for entry in entries:
         check_member_name(entry.name)
+        if not entry.stored:
+            raise MalformedArchive(
+                f"the zip's member {entry.name[:120]!r} is compressed or encrypted, "
+                "which torch never does"
+            )
         if entry.name in members:
             raise MalformedArchive(f"the zip has two members called {entry.name[:120]!r}")
         start = member_start(content, entry)
@@ -53,10 +60,15 @@ def read_archive(content: memoryview) -> dict[str, memoryview]:
         members[entry.name] = content[start : start + entry.size]
         spans.append((entry.start, start + entry.size))
     spans.sort()
-    for (_, stop), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, stop), (start, _) in itertools.pairwise(spans):
         if start < stop:
             raise MalformedArchive("the zip has members that overlap")
     return members
+
+
+def read_names(content: memoryview) -> list[str]:
+    """Return the names of all members, whatever they are; raises `MalformedArchive`."""
+    return [entry.name for entry in read_directory(content)[0]]
 
 
 def read_directory(content: memoryview) -> tuple[list[Entry], int]:
@@ -107,11 +119,8 @@ def read_entry(directory: bytes, at: int) -> tuple[Entry, int]:
         raise MalformedArchive("the zip has a member name that is not UTF-8") from error
     extra = directory[extra_at : extra_at + extra_length]
     size, packed, start = widen(extra, size, packed, start)
-    if method != STORED or flags & ENCRYPTED or packed != size:
-        raise MalformedArchive(
-            f"the zip's member {name[:120]!r} is compressed or encrypted, which torch never does"
-        )
-    return Entry(name, size, start), extra_at + extra_length + comment_length
+    stored = method == STORED and not flags & ENCRYPTED and packed == size
+    return Entry(name, size, start, stored), extra_at + extra_length + comment_length
 
 
 def widen(extra: bytes, size: int, packed: int, start: int) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ REGULAR_MODES = frozenset({"100644", "100755"})
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """An audited checkout; `module`, `license` and `notice` are the very bytes that were checked."""
+    """An audited checkout; `module`, `license`, `notice` are the very bytes that were checked."""
 
     directory: Path
     repo: str
@@ -46,7 +46,7 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         # 2. The pinned files, read once; from here on these bytes are what counts.
         module = read_source(repository.directory, pin.module_path)
         check_digest(module, pin.module_path, pin.module_sha256)
-        # 3. The licence is what the release will say it is, and then the very file that was audited.
+        # 3. The licence is what the release will say it is, and the very file that was audited.
         license_text = read_source(repository.directory, pin.license_path)
         check_apache_2(license_text)
         check_digest(license_text, pin.license_path, pin.license_sha256)

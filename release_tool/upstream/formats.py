@@ -1,4 +1,4 @@
-"""Says what a file is that was handed in as a checkpoint; it reads the first bytes and judges none."""
+"""Says what a file handed in as a checkpoint is, from its first bytes; it judges none of them."""
 
 from enum import Enum
 

@@ -32,6 +32,10 @@ SETTINGS = (
 )
 
 
+class GitRefusal(InputError):
+    """Git itself says that it cannot do what it was asked."""
+
+
 def git_environment() -> dict[str, str]:
     """Return the few variables that git is given: none of the user's own but PATH."""
     return {
@@ -68,7 +72,7 @@ def run_git(arguments: list[str], directory: Path, variables: dict[str, str]) ->
         raise InputError(f"git could not read {directory}: {error}") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise InputError(f"git could not read {directory}: {lines[-1][:200]}")
+        raise GitRefusal(f"git could not read {directory}: {lines[-1][:200]}")
     if len(done.stdout) > MAX_OUTPUT_BYTES:
         raise InputError(f"git says too much about {directory}")
     return done.stdout
@@ -144,7 +148,7 @@ def open_repository(directory: Path) -> Iterator[Repository]:
     if not directory.is_dir():
         raise InputError(f"there is no checkout at {directory}: not a directory")
     # `rev-parse` reads paths and one ref; it runs nothing and reads no object. Searching upwards
-    # is stopped at the directory, so that a subfolder of another repository is not mistaken for one.
+    # is stopped at the directory: a subfolder of another repository is no checkout.
     fence = {"GIT_CEILING_DIRECTORIES": str(directory.resolve().parent)}
     try:
         paths = run_git(
@@ -154,7 +158,7 @@ def open_repository(directory: Path) -> Iterator[Repository]:
             fence,
         )  # fmt: skip
         head = run_git(["rev-parse", "--verify", "--end-of-options", "HEAD"], directory, fence)
-    except InputError as error:
+    except GitRefusal as error:
         raise InputError(
             f"{directory} is not a git repository with a commit",
             hint="give the top directory of a clone of the upstream project",

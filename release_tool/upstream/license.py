@@ -70,7 +70,7 @@ def is_appendix(words: list[str], appendix: list[str]) -> bool:
     fixed = re.escape(" ".join(appendix))
     placeholder = re.escape("Copyright [yyyy] [name of copyright owner]")
     pattern = fixed.replace(
-        placeholder, r"Copyright(?: (?!Licensed )\S+){1,%d}" % MAX_COPYRIGHT_WORDS
+        placeholder, rf"Copyright(?: (?!Licensed )\S+){{1,{MAX_COPYRIGHT_WORDS}}}"
     )
     return re.fullmatch(pattern, " ".join(words)) is not None
 

@@ -162,7 +162,7 @@ class PickleMachine:
             return
         raise RefusedGlobal(
             f"the pickle asks for {path[:120]!r}, which could run code; nothing of it was loaded",
-            hint="take a checkpoint that holds a state dict and nothing else, from a source you trust",
+            hint="take a checkpoint that holds a state dict and nothing else",
         )
 
     def reduce(self) -> None:
@@ -211,8 +211,8 @@ OPERATIONS: dict[int, Operation] = {
     ord("1"): lambda m: m.drop(m.pop_mark()),
     ord("2"): lambda m: m.push(m.top(object)),
     ord("N"): lambda m: m.push(None),
-    0x88: lambda m: m.push(True),
-    0x89: lambda m: m.push(False),
+    0x88: lambda m: m.push(value=True),
+    0x89: lambda m: m.push(value=False),
     ord("J"): lambda m: m.push(m.number("<i")),
     ord("K"): lambda m: m.push(m.number("<B")),
     ord("M"): lambda m: m.push(m.number("<H")),

@@ -50,7 +50,7 @@ def unwrap(value: Any) -> Any:
 
 
 def plain_names(entries: dict[Any, Any]) -> list[str]:
-    """Return the names without the prefix of DataParallel, each a short word that can be printed."""
+    """Return the names without the prefix of DataParallel, each a short printable word."""
     names = []
     for key in entries:
         if not isinstance(key, str) or not 0 < len(key) <= MAX_NAME_LENGTH:

@@ -1,11 +1,12 @@
 """Reads the two containers of torch.save: the pickle in them, and the storages beside it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from release_tool.core.errors import InputError
-from release_tool.upstream.archive import read_archive
+from release_tool.upstream.archive import read_archive, read_names
 from release_tool.upstream.formats import LEGACY_MAGIC
 from release_tool.upstream.pickle_reader import PickleMachine
 from release_tool.upstream.pickle_values import (
@@ -17,6 +18,7 @@ from release_tool.upstream.pickle_values import (
 
 MAX_PICKLE_BYTES = 32 * 1024 * 1024
 LEGACY_PROTOCOL = 1001
+TORCHSCRIPT = re.compile(r"[^/]+/(constants\.pkl|code/.+)")
 MAX_STORAGES = 50_000
 
 
@@ -45,18 +47,16 @@ class Unpickled:
 
 def read_zip(content: memoryview) -> Unpickled:
     """Read the format that torch.save has written since 1.6."""
+    if any(TORCHSCRIPT.fullmatch(name) for name in read_names(content)):
+        raise InputError(
+            "this is a TorchScript archive, a program and not a checkpoint",
+            hint="export its state dict with torch.save(module.state_dict(), …)",
+        )
     members = read_archive(content)
     roots = {name.split("/")[0] for name in members}
     if len(roots) != 1:
         raise InputError("this is a zip, but not one that torch.save wrote")
     root = roots.pop()
-    if f"{root}/constants.pkl" in members or any(
-        name.startswith(f"{root}/code/") for name in members
-    ):
-        raise InputError(
-            "this is a TorchScript archive, a program and not a checkpoint",
-            hint="export its state dict with torch.save(module.state_dict(), …)",
-        )
     if f"{root}/data.pkl" not in members:
         raise InputError("this is a zip, but not one that torch.save wrote")
     if bytes(members.get(f"{root}/byteorder", memoryview(b"little"))[:16]) != b"little":

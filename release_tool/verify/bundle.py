@@ -107,7 +107,7 @@ def parse_bundle(content: bytes, what: str) -> Bundle:
 def read_bundle(document: JsonObject, what: str) -> Bundle:
     """Read the top of a bundle."""
     media_type = document.get("mediaType")
-    if media_type not in WITH_CHAIN | WITH_CERTIFICATE:
+    if not isinstance(media_type, str) or media_type not in WITH_CHAIN | WITH_CERTIFICATE:
         raise InputError(
             f"{what} is of the media type {show(media_type)!r}, which is no Sigstore bundle",
             hint="write it with a current Sigstore client (bundle version 0.3)",

@@ -19,45 +19,53 @@ SHA2 = {
 ECDSA = {256: "2a8648ce3d040302", 384: "2a8648ce3d040303", 512: "2a8648ce3d040304"}
 RSA = {256: "2a864886f70d01010b", 384: "2a864886f70d01010c", 512: "2a864886f70d01010d"}
 RSA_ENCRYPTION = "2a864886f70d010101"
+GRANTED = bytes.fromhex("3003020100")
+VERSION_1, VERSION_3 = bytes.fromhex("020101"), bytes.fromhex("020103")
+PARAMETERS = (b"", b"\x05\x00")
 
 
-def check_signer_info(response: bytes) -> None:
-    """Refuse a time-stamp response (DER) unless its one SignerInfo names matching algorithms.
+def read_signer(response: bytes) -> bytes:
+    """Return the issuer (DER of the Name) that a time-stamp response names for its signer.
+
+    Refuses a response (DER) unless its one SignerInfo names algorithms that fit together.
 
     SignerInfo is (version, sid, digestAlgorithm, [0] signed attributes, signatureAlgorithm,
     signature) and here nothing more; SignedData is (version, digests, content, [0] certificates,
-    signerInfos) without revocation lists.
+    signerInfos) without revocation lists; the status is "granted" without any text.
     """
-    _, token = split(response, SEQUENCE, 2)
+    status, token = split(response, SEQUENCE, 2)
     _, wrapped = split(token, SEQUENCE, 2)
     (signed_data,) = split(wrapped, CONTEXT_0, 1)
-    parts = children(signed_data, SEQUENCE)
-    certificates = [part for part in parts[3:-1] if part[0] == CONTEXT_0]
-    if len(parts) != 4 + len(certificates) or len(certificates) > 1:
+    version, digests, _, *certificates, signers = split(signed_data, SEQUENCE, 4, 5)
+    (signer,) = split(signers, SET, 1)
+    signer_version, signer_id, digest, attributes, algorithm, signature = split(signer, SEQUENCE, 6)
+    if (
+        (status, version, signer_version) != (GRANTED, VERSION_3, VERSION_1)
+        or any(part[0] != CONTEXT_0 for part in (*certificates, attributes))
+        or split(digests, SET, 1) != [digest]
+        or signature[0] != OCTETS
+    ):
         raise CannotVerify("a time stamp has parts that do not belong there")
-    (signer,) = split(parts[-1], SET, 1)
-    _, _, digest, attributes, algorithm, signature = split(signer, SEQUENCE, 6)
-    if attributes[0] != CONTEXT_0 or signature[0] != OCTETS:
-        raise CannotVerify("a time stamp has no signed attributes, or no signature")
     bits = SHA2.get(identifier(digest))
     named = identifier(algorithm).hex()
     if bits is None or named not in (ECDSA[bits], RSA[bits], RSA_ENCRYPTION):
         raise CannotVerify("a time stamp names signature algorithms that do not fit together")
+    return split(signer_id, SEQUENCE, 2)[0]
 
 
 def identifier(element: bytes) -> bytes:
     """Return the body of the OID in an AlgorithmIdentifier."""
-    first = children(element, SEQUENCE)[0]
-    if first[0] != OID:
+    first, *parameters = children(element, SEQUENCE)
+    if first[0] != OID or b"".join(parameters) not in PARAMETERS:
         raise CannotVerify("a time stamp has a malformed algorithm")
     return first[2:]
 
 
-def split(element: bytes, tag: int, count: int) -> list[bytes]:
-    """Return the `count` elements inside a constructed one."""
+def split(element: bytes, tag: int, *counts: int) -> list[bytes]:
+    """Return the elements inside a constructed one, of which there must be so many."""
     parts = children(element, tag)
-    if len(parts) != count:
-        raise CannotVerify(f"a time stamp has {len(parts)} parts where there should be {count}")
+    if len(parts) not in counts:
+        raise CannotVerify(f"a time stamp has {len(parts)} parts where there should be {counts[0]}")
     return parts
 
 

@@ -160,9 +160,19 @@ def test_a_draft_whose_answer_was_lost_is_found_again(make_world, files):
 
 
 def test_a_draft_made_twice_because_the_list_lags_goes_after_publishing(make_world, files):
-    world = make_world(faults=[Fault.parse("make-draft:lost")], list_lag=5)
+    world = make_world(faults=[Fault.parse("make-draft:lost")], list_lag=4)
     world.publish(files)
     assert world.kinds().count("make-draft") == 2
+    assert len(world.state.releases) == 1
+    assert world.visible() == contents(files)
+
+
+def test_a_draft_that_shows_up_still_later_goes_with_the_next_run(make_world, files):
+    world = make_world(faults=[Fault.parse("make-draft:lost")], list_lag=6)
+    world.publish(files)
+    assert len(world.state.releases) == 2
+    assert world.visible() == contents(files)  # this listing is the sixth
+    assert world.publish(files).already
     assert len(world.state.releases) == 1
     assert world.visible() == contents(files)
 
@@ -309,9 +319,6 @@ def test_a_file_spoiled_in_the_middle_of_its_upload_never_becomes_an_asset(world
                     path.unlink()
             return super().bar(name, total)
 
-        def advance_hook(self):
-            ...
-
     if spoil == "replace":
         class Replacer(type(world.notes)):
             def bar(self, name, total):
@@ -414,9 +421,38 @@ def test_a_refusal_of_what_was_done_all_the_same_is_read_back(make_world, files)
     assert world.visible() == contents(files)
 
 
-def test_a_published_release_that_stays_hidden_is_no_failure_but_try_again(world, files):
-    world.state.find_published = None  # never reached: the client is asked instead
-    del world.state.find_published
+def hide_after_publishing(world_of, tag=None):
+    def hide(moment, entry):
+        if moment == "performed" and entry.kind == "publish":
+            for release in world_of().state.releases.values():
+                release.hidden = 1000
+                release.tag = tag or release.tag
+
+    return hide
+
+
+def test_a_published_release_that_stays_hidden_means_try_again(make_world, files):
+    fault = Fault.parse("release-by-tag:404:2:1000")
+    world = make_world(faults=[fault], watch=hide_after_publishing(lambda: world))
+    with pytest.raises(TryAgain, match="tiny-v1 may or may not have been published"):
+        world.publish(files)
+    assert sum(world.naps) < 60
+    world.stand_in.faults.clear()
+    assert world.publish(files).already
+
+
+def test_a_published_release_that_is_hidden_for_a_moment_is_waited_for(make_world, files):
+    fault = Fault.parse("release-by-tag:404:2:3")
+    world = make_world(faults=[fault], watch=hide_after_publishing(lambda: world))
+    assert not world.publish(files).already
+    next(iter(world.state.releases.values())).hidden = 0
+    assert world.visible() == contents(files)
+
+
+def test_a_release_published_under_another_tag_is_said_at_once(make_world, files):
+    world = make_world(watch=hide_after_publishing(lambda: world, "untagged-1"))
+    with pytest.raises(ConflictError, match="under the tag untagged-1"):
+        world.publish(files)
 
 
 def test_two_runs_at_once_make_one_release(make_world, files):

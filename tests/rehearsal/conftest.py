@@ -181,6 +181,13 @@ def hashedrekord2(leaf, signing_key):
 
 
 @pytest.fixture(scope="session")
+def unknown_key():
+    """Return a well-formed public key in DER of an algorithm that nobody has heard of."""
+    algorithm = bytes.fromhex("300706052a03040506")
+    return b"\x30\x0d" + algorithm + bytes.fromhex("03020000")
+
+
+@pytest.fixture(scope="session")
 def change():
     """Return a function that copies a JSON document with one place in it changed."""
 

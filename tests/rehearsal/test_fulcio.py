@@ -258,7 +258,7 @@ def test_a_request_without_proof_of_possession_is_refused(ask, body):
     "make_key",
     [
         lambda: ec.generate_private_key(ec.SECP256K1()),
-        lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),
+        lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505
     ],
 )
 def test_weak_and_exotic_keys_are_not_certified(ask, key_request, make_key):
@@ -268,7 +268,7 @@ def test_weak_and_exotic_keys_are_not_certified(ask, key_request, make_key):
 
 
 def test_a_key_that_cannot_sign_so_is_refused(ask, key_request):
-    answer = ask(key_request(dsa.generate_private_key(1024)))
+    answer = ask(key_request(dsa.generate_private_key(1024)))  # noqa: S505
     assert (answer.status_code, answer.json()["message"]) == (400, BAD_PROOF)
 
 
@@ -307,3 +307,11 @@ def test_without_the_log_or_the_issuer_no_certificate_is_issued(stack_v1, ask, c
 def test_a_missing_claim_is_named():
     with pytest.raises(InputError, match="misses the claim iss"):
         make_extensions({})
+
+
+def test_a_key_of_an_unknown_algorithm_is_refused(ask, unknown_key):
+    encoded = base64.b64encode(unknown_key)
+    pem = b"-----BEGIN PUBLIC KEY-----\n%b\n-----END PUBLIC KEY-----\n" % encoded
+    answer = ask({"publicKeyRequest": {"publicKey": {"content": pem.decode()}}})
+    assert answer.status_code == 400
+    assert "could not be parsed" in answer.json()["message"]

@@ -67,13 +67,13 @@ def test_the_environment_and_the_token_say_the_same(stack_v1):
 def test_the_audience_is_the_one_that_is_asked_for(web, token_url, bearer):
     for asked, expected in ({"audience": "other"}, "other"), ({}, "https://github.com/rehearsal"):
         answer = web.get(
-            httpx_url(token_url, **asked), headers={"Authorization": f"bearer {bearer}"}
+            with_query(token_url, **asked), headers={"Authorization": f"bearer {bearer}"}
         ).json()
         assert answer["count"] == len(answer["value"])
         assert jwt.split_token(answer["value"])[1]["aud"] == expected
 
 
-def httpx_url(url, **parameters):
+def with_query(url, **parameters):
     return "&".join([url, *(f"{name}={text}" for name, text in parameters.items())])
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -95,6 +96,20 @@ def test_entries_are_promised_and_proved_while_the_log_grows(
         assert name in url
         assert answer.headers["Location"] == f"/api/v1/log/entries/{uuid}"
         assert answer.headers["ETag"] == uuid
+
+
+def test_entries_that_arrive_at_once_are_all_logged_and_proved(
+    send, hashedrekord, log_key, check_inclusion
+):
+    entries = [hashedrekord(b"at once %d" % index) for index in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, [*entries, *entries]))
+    logged = [only(answer)[1] for answer in answers if answer.status_code == 201]
+    assert len(logged) == 24
+    assert len({entry["logIndex"] for entry in logged}) == 24
+    assert sum(answer.status_code == 409 for answer in answers) == 24
+    for entry in logged:
+        check_entry(entry, log_key, check_inclusion)
 
 
 def test_the_log_s_id_is_the_digest_of_its_key(send, hashedrekord, log_key):

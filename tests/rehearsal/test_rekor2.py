@@ -35,6 +35,7 @@ def read_checkpoint(text, stack):
     note, _, signatures = text.partition("\n\n")
     _dash, name, signature = signatures.removesuffix("\n").split(" ")
     key = load_der_public_key(stack.rekor.key.spki)
+    assert isinstance(key, ed25519.Ed25519PublicKey)
     named = name.encode() + b"\n\x01" + key.public_bytes_raw()
     signature = base64.b64decode(signature)
     assert signature[:4] == hashlib.sha256(named).digest()[:4]
@@ -171,3 +172,10 @@ def test_malformed_entries_are_refused(send, hashedrekord2, change, path, value)
 def test_malformed_json_and_large_bodies_are_refused(web, url):
     assert web.post(f"{url}/log/entries", content=b"{").status_code == 400
     assert web.post(f"{url}/log/entries", content=b" " * (9 * 2**20)).status_code == 413
+
+
+def test_a_key_of_an_unknown_algorithm_is_refused(send, hashedrekord2, change, unknown_key):
+    raw = base64.b64encode(unknown_key).decode()
+    answer = send(change(hashedrekord2(b"x"), VERIFIER, {"publicKey": {"rawBytes": raw}}))
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "the public key cannot be parsed"

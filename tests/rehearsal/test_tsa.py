@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rfc3161_client import (
@@ -62,6 +63,7 @@ def test_a_timestamp_verifies_for_its_message_and_no_other(
         .cert_request(cert_request=with_certificates)
         .build()
     )
+    assert request.nonce is not None
     answer = send(request.as_bytes())
     assert answer.status_code == 201
     assert answer.headers["Content-Type"] == "application/timestamp-reply"
@@ -103,7 +105,7 @@ def test_two_timestamps_of_the_same_digest_differ(send):
 def test_the_signer_may_timestamp_and_nothing_else(chain):
     usage = chain[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert usage.critical
-    assert list(usage.value) == [x509.ExtendedKeyUsageOID.TIME_STAMPING]
+    assert list(usage.value) == [ExtendedKeyUsageOID.TIME_STAMPING]
     chain[0].verify_directly_issued_by(chain[1])
     assert all("rehearsal" in one.subject.rfc4514_string() for one in chain)
 
