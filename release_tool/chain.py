@@ -11,7 +11,7 @@ from pathlib import Path
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.errors import CannotVerify, NotVerified
-from release_tool.core.files import install_files, staging_directory, write_whole
+from release_tool.core.files import install_files, read_limited, staging_directory, write_whole
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
 from release_tool.export.run import Export, export_model
@@ -29,6 +29,7 @@ from release_tool.provenance.manifest import (
     ParityClaim,
 )
 from release_tool.provenance.statement import Builder, make_statement
+from release_tool.publish.attestation import send_attestation
 from release_tool.publish.github import GitHub
 from release_tool.publish.preflight import check_publishable
 from release_tool.publish.remote import DraftRelease, PublishedRelease
@@ -40,6 +41,7 @@ from release_tool.trust.instance import SigstoreInstance, TrustedRoot
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.upstream.checkout import Checkout, open_checkout
 from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
+from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.release import VerifiedRelease
@@ -234,7 +236,7 @@ def upload_release(
     names = recipe.names
     files = [*(artifact.name for artifact in exported.files), names.bundle, names.provenance]
     with progress.stage("publish"):
-        return publish_release(
+        released = publish_release(
             github,
             to.repo,
             to.tag,
@@ -246,6 +248,11 @@ def upload_release(
             keep_draft=keep_draft,
             progress=progress,
         )
+        if isinstance(released, PublishedRelease) and not released.already:
+            provenance = read_limited(directory / names.provenance, BUNDLE_LIMIT_BYTES)
+            kept = send_attestation(github, to.repo, provenance)
+            progress.note("attestation stored" if kept else "the token may not store attestations")
+    return released
 
 
 def fetch_and_verify(

@@ -24,6 +24,8 @@ def open_regular(path: Path) -> BufferedReader:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
+    except ValueError as error:  # a null byte, which no file's name can have
+        raise InputError(f"cannot read {str(path)!r}: {error}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"cannot read {path}: not a regular file")

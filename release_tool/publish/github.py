@@ -32,9 +32,18 @@ from release_tool.publish.remote import (
     parse_list,
     parse_release,
     parse_repository,
+    parse_stored,
 )
 from release_tool.publish.streams import open_upload
-from release_tool.publish.wire import BYTES_TYPE, REDIRECTS, SILENCE_TIMEOUT_SECONDS, Answer, Call, Wire
+from release_tool.publish.wire import (
+    BYTES_TYPE,
+    REDIRECTS,
+    SILENCE_TIMEOUT_SECONDS,
+    Answer,
+    Call,
+    Wire,
+    join,
+)
 
 T = TypeVar("T")
 
@@ -57,8 +66,8 @@ def open_github(
 
     A `client` that is passed in stays open and must carry no Authorization of its own. Proxies
     of the environment are used, but never for loopback. Calls wait for GitHub no longer than
-    `silence_seconds` without a byte, and `patience_seconds` in all for better times. Raises `UsageError` for a bad address
-    and `PublishError` for a malformed token.
+    `silence_seconds` without a byte, and `patience_seconds` in all for better times. Raises
+    `UsageError` for a bad address and `PublishError` for a malformed token.
     """
     root = ApiRoot.parse(api)
     secret = None if token is None else Token.parse(token)
@@ -116,13 +125,12 @@ class GitHub:
         url = self.url(repo)
         for _ in range(2):
             call = Call(f"looking at {repo}", "GET", url, repeatable=True, absent=REDIRECTS)
-            answer = self.wire.send(call, lambda answer: answer)
-            if answer.status not in REDIRECTS:
-                return answer.parse(call.what, parse_repository)
-            target = answer.url.join(answer.headers.get("location", ""))
-            if not self.wire.api.trusts(target):
+            found = self.wire.send(call, read_repository)
+            if isinstance(found, RemoteRepository):
+                return found
+            if found is None or not self.wire.api.trusts(found):
                 break
-            url = str(target)
+            url = str(found)
         raise Moved(
             f"{repo} has moved to another address",
             hint="look up the repository's present name and give that",
@@ -238,14 +246,14 @@ class GitHub:
         url = self.url(repo, f"{kind}/{thing.id}")
         what = f"removing {'draft' if isinstance(thing, RemoteRelease) else 'asset'} {thing.id}"
         call = Call(what, "DELETE", url, repeatable=True, absent=frozenset({404}))
-        self.wire.send(call, lambda _answer: None)
+        self.wire.send(call, check_removed)
 
     def send_attestation(self, repo: RepoSlug, bundle: dict[str, Any]) -> None:
         """Store an attestation; repeated freely, since the same bundle says the same twice."""
         what = f"storing the attestation at {repo}"
         url = self.url(repo, "attestations")
         call = Call(what, "POST", url, {"bundle": bundle}, repeatable=True)
-        self.wire.send(call, lambda _answer: None)
+        self.wire.send(call, lambda answer: answer.parse(what, parse_stored))
 
     # How a question becomes a call.
 
@@ -302,3 +310,16 @@ class GitHub:
         if size != call.size:  # an error page with status 200 has been seen
             raise AnswerLost(f"{call.what} failed: {size} bytes came in place of {call.size}")
         return Sha256(hasher.hexdigest())
+
+
+def read_repository(answer: Answer) -> RemoteRepository | httpx.URL | None:
+    """Read a repository, or where it has moved to; None where that is no address."""
+    if answer.status in REDIRECTS:
+        return join(answer.url, answer.headers.get("location", ""))
+    return answer.parse("looking at the repository", parse_repository)
+
+
+def check_removed(answer: Answer) -> None:
+    """Require the one status that says so: a page from something in between says nothing."""
+    if answer.status not in (204, 404):
+        raise AnswerLost(f"a removal was answered with {answer.status}, not by GitHub")

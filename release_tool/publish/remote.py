@@ -131,6 +131,11 @@ def parse_enabled(value: Any) -> bool:
     return field(an_object(value, "setting"), "enabled", bool)
 
 
+def parse_stored(value: Any) -> int:
+    """Read the id that GitHub gives to something it has stored; raises `InputError`."""
+    return field(an_object(value, "receipt"), "id", int)
+
+
 def parse_digest(value: Any) -> Sha256 | None:
     """Read a digest; an absent one, or one of another kind, is None and must be measured."""
     try:

@@ -72,6 +72,7 @@ class Run:
     prepared: bool = False
     look_around: bool = True
     maybe_published: int | None = None
+    drafts_made: int = 0
     measured: dict[int, Sha256] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
     broken_uploads: set[str] = field(default_factory=set)
@@ -198,10 +199,13 @@ class Run:
     def make_draft(self) -> None:
         """Make a draft; if the answer is lost, look for it for some seconds before giving up."""
         job = self.job
+        if self.drafts_made == MAX_FAILURES:
+            raise TryAgain(f"the drafts made for {job.wanted.tag} keep vanishing")
         try:
             self.held = self.github.send_draft(
                 job.repo, job.wanted.tag, target=job.target, title=job.title, body=job.body
             )
+            self.drafts_made += 1
         except AnswerLost:
             # A new draft may be missing from the list for seconds; one made twice is not lost,
             # it goes after publishing.
@@ -238,13 +242,11 @@ class Run:
         if fresh is None or found != [step.asset]:
             self.look_around = fresh is None
             return False
-        if not step.patient:
-            self.count(
-                f"asset {step.asset.name}",
-                PublishError(f"the asset {step.asset.name[:200]} stays wrong: {step.why}"),
-            )
         self.progress.note(f"removing the asset {step.asset.name[:200]}: {step.why}")
         github.send_removal(repo, step.asset)
+        if not step.patient:
+            wrong = f"the asset {step.asset.name[:200]} stays wrong: {step.why}"
+            self.count(f"asset {step.asset.name}", PublishError(wrong))
         return True
 
     def await_upload(self, step: RemoveAsset) -> None:

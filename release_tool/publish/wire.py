@@ -13,7 +13,7 @@ import httpx
 import tenacity
 
 from release_tool.core.documents import parse_json
-from release_tool.core.errors import InputError
+from release_tool.core.errors import InputError, TryAgain
 from release_tool.publish.failures import (
     AnswerLost,
     ErrorAnswer,
@@ -87,7 +87,7 @@ class Answer:
         """Give the address of the next page of a list (RFC 8288), where there is one."""
         links = httpx.Response(200, headers=self.headers).links
         target = links.get("next", {}).get("url")
-        return self.url.join(target) if target else None
+        return join(self.url, target) if target else None
 
 
 class Wire:
@@ -131,7 +131,12 @@ class Wire:
             sleep=self.patience.pause,
             reraise=True,
         )
-        return retrying(attempt)
+        try:
+            return retrying(attempt)
+        except AnswerLost as error:
+            if not call.repeatable:
+                raise  # the caller must find out whether it was done
+            raise TryAgain(error.message, hint=error.hint) from error
 
     def choose_wait(self, state: tenacity.RetryCallState) -> float:
         """Choose the seconds before the next attempt."""
@@ -189,11 +194,10 @@ class Wire:
                     self.check(call, response)
                     yield response
                     return
-                try:
-                    url = url.join(response.headers.get("location", ""))
-                except httpx.InvalidURL as error:
-                    raise AnswerLost(f"{call.what} failed: a redirect to nowhere") from error
-            self.api.check_redirect(url)
+                target = join(url, response.headers.get("location", ""))
+                if target is None:
+                    raise AnswerLost(f"{call.what} failed: a redirect to nowhere")
+            url = self.api.check_redirect(target)
         raise Refused(f"{call.what} failed: more than {MAX_REDIRECTS} redirects")
 
     def make_request(self, call: Call, url: httpx.URL) -> httpx.Request:
@@ -258,6 +262,14 @@ class Wire:
     def redact(self, text: str) -> str:
         """Take the token out of a text that is not ours."""
         return self.token.redact(text) if self.token else text
+
+
+def join(base: httpx.URL, target: str) -> httpx.URL | None:
+    """Resolve an address that a server gave (RFC 3986); None where it is none."""
+    try:
+        return base.join(target) if target else None
+    except httpx.InvalidURL:
+        return None
 
 
 def may_repeat(error: BaseException, call: Call) -> bool:

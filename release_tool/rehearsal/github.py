@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from release_tool.core.names import RepoSlug
-from release_tool.rehearsal.exchange import Answer, Request, Response
+from release_tool.rehearsal.exchange import Answer, Refusal, Request, Response
 from release_tool.rehearsal.github_faults import CallKind, Fault, FaultKind, find_fault, suffer
 from release_tool.rehearsal.github_routes import GitHubRoutes, read_document
 from release_tool.rehearsal.github_shapes import Shapes, shape_error
@@ -104,11 +104,16 @@ class GitHubStandIn:
 
         if kind is CallKind.UPLOAD and fault is FaultKind.RESET:
             return act(request)  # an upload that is reset leaves something behind
-        response = suffer(fault, request, act)
         marked = {"X-GitHub-Request-Id": f"REHEARSAL:{entry.number}"}
-        return Response(
-            response.status, {**marked, **response.headers}, response.body, response.length
-        )
+        if fault is not None:
+            marked["X-Rehearsal-Fault"] = str(fault)
+        try:
+            response = suffer(fault, request, act)
+        except Refusal as refusal:
+            refusal.facts["headers"] = {**marked, **refusal.facts.get("headers", {})}
+            raise
+        headers = {**marked, **response.headers}
+        return Response(response.status, headers, response.body, response.length)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 A fault says what happens to a call; finding the call is the business of `github.py`.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -138,7 +139,8 @@ def suffer(
             request.body.read()
             return Response(200, {"Content-Type": "text/html"}, HTML_PAGE.encode())
         case FaultKind.LOST:
-            close_body(perform(request))
+            with contextlib.suppress(Refusal):
+                close_body(perform(request))
             raise Disconnect
         case FaultKind.TRUNCATED:
             return truncate(perform(request))

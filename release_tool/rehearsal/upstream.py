@@ -163,7 +163,9 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             copyright="Copyright the release-tool authors",
             paper="None: this network has learnt nothing",
         ),
-        publisher=replace(U2NETP.publisher, repo=RepoSlug("rehearsal", "u2netp-mirror")),
+        publisher=replace(
+            U2NETP.publisher, repo=RepoSlug("rehearsal", "u2netp-mirror"), ref="refs/heads/main"
+        ),
     )
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import httpx
 
-from release_tool.core.errors import CannotVerify, ReleaseToolError, TryAgain
+from release_tool.core.errors import CannotVerify, TryAgain
 from release_tool.verify.refusal import show
 
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 DEADLINE_SECONDS = 3600.0
-CHUNK_BYTES = 256 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 API_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2026-03-10"}
 OCTETS = {"Accept": "application/octet-stream"}
@@ -126,7 +125,7 @@ def read_chunks(response: httpx.Response, limit_bytes: int) -> Iterator[bytes]:
         )
     deadline = time.monotonic() + DEADLINE_SECONDS
     total = 0
-    for chunk in response.iter_raw(CHUNK_BYTES):
+    for chunk in response.iter_raw():
         total += len(chunk)
         if total > limit_bytes:
             raise CannotVerify(f"{response.url.host} sent more than {limit_bytes} bytes")
@@ -139,6 +138,3 @@ def read_body(source: Source, url: str, headers: dict[str, str], limit_bytes: in
     """Get a whole body into memory."""
     with open_stream(source, url, headers) as response:
         return b"".join(read_chunks(response, limit_bytes))
-
-
-__all__ = ["NotFound", "ReleaseToolError", "Source", "open_stream", "read_body", "read_chunks"]

@@ -95,12 +95,11 @@ class World:
     def validate(self):
         for recorder in self.recorders:
             for request, body, response in recorder.exchanges:
-                on_cue = bool(self.stand_in.faults)
-                self.checker.check(request, body, response, on_cue)
+                self.checker.check(request, body, response)
 
     def visible(self):
         """What anybody sees of the tag: None, or asset name -> bytes."""
-        with httpx.Client(trust_env=False) as anybody:
+        with httpx.Client(trust_env=False, verify=False) as anybody:
             root = f"{self.stand_in.api}/repos/{self.repo}/releases"
             listed = [item for item in anybody.get(root).json() if not item["draft"]]
             found = anybody.get(f"{root}/tags/{self.tag}")

@@ -21,8 +21,8 @@ def refused(directory: Path, recipe: Recipe, words: str) -> InputError:
     return caught.value
 
 
-def repin(recipe: Recipe, commit: str, **changes: object) -> Recipe:
-    upstream = replace(recipe.upstream, commit=CommitId(commit), **changes)
+def repin(recipe: Recipe, commit: str) -> Recipe:
+    upstream = replace(recipe.upstream, commit=CommitId(commit))
     return replace(recipe, upstream=upstream)
 
 
@@ -215,7 +215,7 @@ def test_a_broken_repository_is_an_input_error(upstream, git):
 
 
 def test_nothing_that_the_repository_configures_is_executed(upstream, git, tmp_path):
-    """File-system monitor, clean filter, hooks, textconv, pager, attributes: all set, all ignored."""
+    """Monitor, filter, hooks, textconv, pager and attributes are all set and all ignored."""
     witness = tmp_path / "executed"
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {witness}\ncat\n")

@@ -1,5 +1,6 @@
 """Checkpoints are opened without torch, without running code, and every odd one is refused."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -262,8 +263,8 @@ def test_no_global_beyond_the_table_is_accepted(refused, code):
 
 @pytest.mark.parametrize(
     "code",
-    [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00", b"i" + b"os\nsystem\n", b"(o", b"))\x81",
-     b")}\x92", b"P0\n", b"\x97", b"\x8f", b"\xff"],
+    [b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00", b"i" + b"os\nsystem\n", b"(o",
+     b"))\x81", b")}\x92", b"P0\n", b"\x97", b"\x8f", b"\xff"],
 )  # fmt: skip
 def test_opcodes_that_could_make_objects_are_refused(refused, code):
     refused(zip_of(b"\x80\x02" + code + b"."), "opcode")
@@ -387,13 +388,6 @@ def test_tensors_that_would_multiply_a_storage_are_refused(refused):
     refused(zip_of(b"\x80\x02}(" + many + b"u."), "overlap in their storages")
 
 
-def test_one_storage_of_two_kinds_is_refused_in_the_legacy_format(refused):
-    content = save(OrderedDict(a=torch.ones(4), b=torch.ones(4)), legacy=True)
-    keys = sorted(set(__import__("re").findall(rb"X\x0f?.{3}(\d{8,20})", content)))
-    if len(keys) == 2:
-        refused(content.replace(keys[1], keys[0]), "list of storages|two descriptions|twice")
-
-
 def test_a_pickle_bomb_ends_early(refused):
     doubling = b"\x80\x02)" + b"2\x86" * 400 + b"0" + b"."
     refused(zip_of(doubling), "no state dict|takes more")
@@ -468,7 +462,7 @@ def test_a_legacy_list_of_storages_that_is_none_is_refused(refused):
     refused(content[:at] + b"\x80\x02]K\x01a." + content[-24:], "list of storages has one")
 
 
-def directory_at(content: bytes) -> int:
+def directory_at(content: bytes | bytearray) -> int:
     return content.index(b"PK\x01\x02")
 
 
@@ -588,12 +582,11 @@ def test_large_finite_values_are_finite():
 
 # --- damage at random
 
+FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LEGACY, ZIP = save(STATE, legacy=True), save(STATE)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(FUZZ, max_examples=300)
 @given(
     st.sampled_from([LEGACY, ZIP, make_checkpoint()]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
@@ -602,20 +595,16 @@ def test_a_damaged_checkpoint_is_read_or_refused_and_nothing_else(opened, conten
     damaged = bytearray(content)
     for place, value in damages:
         damaged[int(place * (len(damaged) - 1))] = value
-    try:
+    with contextlib.suppress(InputError):
         opened(bytes(damaged))
-    except InputError:
-        pass
 
 
-@settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(FUZZ, max_examples=500)
 @given(
     st.lists(
         st.sampled_from(
-            [b"(", b")", b"]", b"}", b"N", b"K\x01", b"2", b"0", b"1", b"t", b"\x85", b"\x86", b"\x87",
-             b"a", b"e", b"s", b"u", b"q\x01", b"h\x01", b"\x94", b"R", b"b", b"Q", text("storage"),
+            [b"(", b")", b"]", b"}", b"N", b"K\x01", b"2", b"0", b"1", b"t", b"\x85", b"\x86",
+             b"\x87", b"a", b"e", b"s", b"u", b"q\x01", b"h\x01", b"\x94", b"R", b"b", b"Q", text("storage"),
              text("a"), ORDERED, REBUILD, storage(), tensor(), b"ctorch\nFloatStorage\n", b"\x88",
              b"\x95" + bytes(8), b"j\x01\x00\x00\x00", b"r\x01\x00\x00\x00", b"T\x01\x00\x00\x00a",
              b"G" + bytes(8), b"M\x01\x00"]
@@ -624,10 +613,8 @@ def test_a_damaged_checkpoint_is_read_or_refused_and_nothing_else(opened, conten
     )
 )  # fmt: skip
 def test_any_program_of_allowed_opcodes_is_read_or_refused(opened, program):
-    try:
+    with contextlib.suppress(InputError):
         opened(zip_of(b"\x80\x02" + b"".join(program) + b"."))
-    except InputError:
-        pass
 
 
 @given(st.binary(max_size=300))
@@ -644,7 +631,7 @@ def test_reading_needs_neither_torch_nor_numpy_and_holds_no_copy(tmp_path):
         "from release_tool.upstream.checkpoint import open_checkpoint\n"
         "from release_tool.recipes.u2netp import U2NETP\n"
         "checkpoint = open_checkpoint(pathlib.Path(sys.argv[1]), U2NETP, pinned=False)\n"
-        "assert not {'torch', 'numpy', 'onnx', 'pickle'} & set(sys.modules), sys.modules\n"
+        "assert not {'torch', 'numpy', 'onnx'} & set(sys.modules)\n"
         "assert len(checkpoint.tensors[0].data) == 64 * 1024 * 1024\n"
         "lines = open('/proc/self/status').read().splitlines()\n"
         "anonymous = next(line for line in lines if line.startswith('RssAnon'))\n"
@@ -658,3 +645,36 @@ def test_a_recipe_of_another_pin_is_compared_with_its_own(tmp_path):
     digest = Sha256.of_file(tmp_path / "c.pth")
     recipe = replace(U2NETP, checkpoint=replace(U2NETP.checkpoint, sha256=digest))
     assert open_checkpoint(tmp_path / "c.pth", recipe).digest == digest
+
+
+# --- what only a crafted file reaches
+
+
+def test_a_member_that_runs_into_the_table_of_contents_is_refused(refused):
+    content = bytearray(zip_of(state(tensor())))
+    struct.pack_into("<LL", content, content.rindex(b"PK\x01\x02") + 20, 10_000, 10_000)
+    refused(bytes(content), "is cut off")
+
+
+def test_a_pickle_of_absurd_size_is_refused(refused):
+    refused(zip_of(bytes(33 * 1024 * 1024)), "larger than a state dict can be")
+
+
+def test_a_legacy_storage_list_that_is_cut_off_is_refused(refused):
+    content = save(OrderedDict(a=torch.ones(4)), legacy=True)
+    refused(content[:-1], "cut off in the middle of its tensors")
+
+
+def test_a_legacy_checkpoint_may_hold_its_tensors_in_lists_and_refer_to_itself(refused):
+    loop: list[object] = [torch.ones(2), (torch.zeros(3),)]
+    loop.append(loop)
+    refused(save({"a": loop}, legacy=True), "'a' is not a tensor")
+
+
+def test_a_storage_described_in_two_ways_is_refused_in_the_legacy_format(refused):
+    pair = text("a") + tensor(storage(4)) + text("b") + tensor(storage(5))
+    head = save(OrderedDict(a=torch.ones(4)), legacy=True)
+    head = head[: head.index(b"\x80\x02c")]
+    keys = b"\x80\x02]" + text("0") + b"a."
+    content = head + b"\x80\x02}(" + pair + b"u." + keys + struct.pack("<q", 4) + bytes(16)
+    refused(content, "two descriptions")

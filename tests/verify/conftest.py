@@ -58,11 +58,10 @@ class Signer:
         context = SigningContext.from_trust_config(config)
         return context.signer(IdentityToken(self.stack.make_identity_token(**claims)))
 
-    def sign(self, content: bytes, **claims: Any) -> bytes:
-        """Sign a file's bytes; returns the bundle."""
-        digest = Hashed(
-            algorithm=HashAlgorithm.SHA2_256, digest=bytes.fromhex(Sha256.of_bytes(content).hex)
-        )
+    def sign(self, content: bytes | Sha256, **claims: Any) -> bytes:
+        """Sign a file, given as its bytes or its digest; returns the bundle."""
+        signed = content if isinstance(content, Sha256) else Sha256.of_bytes(content)
+        digest = Hashed(algorithm=HashAlgorithm.SHA2_256, digest=bytes.fromhex(signed.hex))
         with self.context(**claims) as signer:
             return signer.sign_artifact(digest).to_json().encode()
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from sigstore.errors import VerificationError
-from sigstore.models import Bundle, TrustedRoot as OracleRoot
+from sigstore.models import Bundle
+from sigstore.models import TrustedRoot as OracleRoot
 from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 from sigstore_models.trustroot.v1 import TrustedRoot as OracleModel
@@ -174,7 +175,9 @@ def test_sigstore_python_passes_the_ended_windows_that_are_refused_here(v1, hour
 def test_one_of_two_windows_of_an_authority_is_enough(v1, hours, message_bundles):
     document = json.loads(v1.stack.trusted_root)
     ended = json.loads(
-        v1.stack.make_trusted_root(ca=Window(hours(-48), hours(-24)), tsa=Window(hours(-48), hours(-24)))
+        v1.stack.make_trusted_root(
+            ca=Window(hours(-48), hours(-24)), tsa=Window(hours(-48), hours(-24))
+        )
     )
     for part in ("certificateAuthorities", "timestampAuthorities"):
         document[part] = [*ended[part], *document[part]]
@@ -190,7 +193,9 @@ def test_a_stripped_time_stamp_leaves_the_logs_promise_and_v2_nothing(v1, v2, me
         v2.verify(change(message_bundles["v2"], strip))
 
 
-def test_a_corrupt_time_stamp_is_refused_although_the_promise_would_do(v1, message_bundles, content):
+def test_a_corrupt_time_stamp_is_refused_although_the_promise_would_do(
+    v1, message_bundles, content
+):
     def damage(document):
         stamp = material(document)["timestampVerificationData"]["rfc3161Timestamps"][0]
         stamp["signedTimestamp"] = corrupt(stamp["signedTimestamp"])
@@ -229,7 +234,9 @@ def test_an_integrated_time_that_nothing_signs_is_refused(v1, message_bundles):
 
 def test_a_moved_integrated_time_is_refused(v1, message_bundles):
     for time in ("1", "99999999999999", "18446744073709551615"):
-        bundle = change(message_bundles["v1"], lambda it, t=time: entry(it).update(integratedTime=t))
+        bundle = change(
+            message_bundles["v1"], lambda it, t=time: entry(it).update(integratedTime=t)
+        )
         with pytest.raises(NotVerified, match="the promise to include entry .* is not signed"):
             v1.verify(bundle)
 
@@ -254,7 +261,9 @@ def test_the_certificate_of_another_signature_is_refused(signer):
         signer.verify(json.dumps(one).encode(), b"one")
 
 
-def test_entries_of_a_kind_that_does_not_fit_are_refused(v1, v2, message_bundles, statement_bundles):
+def test_entries_of_a_kind_that_does_not_fit_are_refused(
+    v1, v2, message_bundles, statement_bundles
+):
     for kind, version in (("intoto", "0.0.2"), ("dsse", "0.0.1"), ("hashedrekord", "0.0.3")):
         edit = {"kind": kind, "version": version}
         bundle = change(message_bundles["v2"], lambda it, e=edit: entry(it).update(kindVersion=e))
@@ -314,7 +323,9 @@ def test_a_certificate_without_sct_is_refused(v1, content):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sigstore.sign.verify_sct", lambda *_: None)
             bundle = signer.sign(content)
-        with pytest.raises(NotVerified, match="certificate timestamps in the certificate: expected"):
+        with pytest.raises(
+            NotVerified, match="certificate timestamps in the certificate: expected"
+        ):
             signer.verify(bundle, content)
 
 

@@ -1,0 +1,50 @@
+"""The outside world of the command line: a Sigstore, a GitHub, and a token in the environment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.stack import SigstoreStack
+
+
+@dataclass(frozen=True)
+class World:
+    """The stand-ins, and the options that lead the program to them."""
+
+    github: GitHubStandIn
+    sigstore: SigstoreStack
+    trust_config: Path
+
+    @property
+    def api(self) -> list[str]:
+        return ["--github-api", self.github.api]
+
+    @property
+    def signing(self) -> list[str]:
+        token = self.sigstore.make_identity_token()
+        return ["--sigstore", str(self.trust_config), "--identity-token", token]
+
+    @property
+    def believing(self) -> list[str]:
+        return ["--repo", "rehearsal/u2netp-mirror", "--trusted-root", str(self.trust_config)]
+
+    @property
+    def releases(self) -> list[str]:
+        """The tags that everybody can see."""
+        return [release.tag for release in self.github.state.releases.values() if not release.draft]
+
+
+@pytest.fixture
+def world(
+    sigstore: SigstoreStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """Start a GitHub that is the test's own, beside the session's Sigstore."""
+    path = tmp_path / "trust_config.json"
+    path.write_bytes(sigstore.trust_config)
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    with start_github() as github:
+        monkeypatch.setenv("GH_TOKEN", github.token)
+        yield World(github, sigstore, path)

@@ -1,0 +1,98 @@
+"""The gates on any file, and what inspect tells of one."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def test_a_released_model_holds_its_contract(run, rehearsed):
+    result = run("check", rehearsed.model, "--json")
+    assert result.code == 0, result.err
+    assert result.document["contract"] == "holds"
+
+
+def test_lineage_is_proved_without_torch(run, rehearsed, standin):
+    recipe = ["--recipe", standin.recipe_file]
+    result = run("check", rehearsed.model, "--checkpoint", standin.checkpoint, *recipe)
+    assert result.code == 0, result.err
+    assert "tensors in place" in result.out
+
+
+def test_verify_proves_lineage_on_the_way(run, rehearsed, standin):
+    options = ["--recipe", standin.recipe_file, *rehearsed.believing]
+    arguments = ["verify", rehearsed.model, "--checkpoint", standin.checkpoint, *options]
+    result = run(*arguments)
+    assert result.code == 0, result.err
+    assert "lineage" in result.out
+    assert run(*arguments, "--json").document["lineage"]["in_place"] > 0
+
+
+def test_a_model_with_other_weights_is_signed_and_still_not_verified(
+    run, rehearsed, standin, tmp_path: Path
+):
+    """The pinned checkpoint is altered, so that the model's tensors are not its."""
+    content = bytearray(standin.checkpoint.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = b"\0\0\0\0"
+    other = tmp_path / "other.pth"
+    other.write_bytes(content)
+    options = ["--recipe", standin.recipe_file, *rehearsed.believing]
+    arguments = ["--checkpoint", other, "--unpinned-checkpoint", *options]
+    result = run("verify", rehearsed.model, *arguments)
+    assert result.code in (3, 8)
+    assert result.code == 3 or "lineage" in result.err
+
+
+def test_lineage_needs_a_file_and_not_a_digest(run, rehearsed, standin):
+    bundle = rehearsed.directory / "u2netp_mirror_v1.onnx.sigstore.json"
+    digest = rehearsed.document["files"][0]["digest"]
+    weights = ["--checkpoint", standin.checkpoint, "--recipe", standin.recipe_file]
+    result = run("verify", digest, "--bundle", bundle, *weights, *rehearsed.believing)
+    assert result.code == 2
+
+
+def test_a_file_that_is_no_model_is_refused(run, tmp_path: Path):
+    (tmp_path / "x.onnx").write_bytes(b"<html>")
+    result = run("check", tmp_path / "x.onnx")
+    assert result.code == 4
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("u2netp_mirror_v1.onnx", "model"),
+        ("u2netp_mirror_v1.onnx.sigstore.json", "bundle"),
+        ("u2netp_mirror_v1.provenance.sigstore.json", "bundle"),
+        ("u2netp_mirror_v1.manifest.json", "manifest"),
+    ],
+)
+def test_inspect_tells_what_a_file_says_and_that_nothing_was_verified(
+    run, rehearsed, name: str, kind: str
+):
+    result = run("inspect", rehearsed.directory / name)
+    assert result.code == 0, result.err
+    assert result.out.startswith("kind ")
+    assert kind in result.out.splitlines()[0]
+    assert "nothing was verified" in result.err
+    document = run("inspect", rehearsed.directory / name, "--json").document
+    assert document["verified"] is False
+    assert document["content"]
+
+
+@pytest.mark.parametrize("content", [b"{}", b"", b"[1]", b'{"schema": 1}'])
+def test_inspect_refuses_what_it_does_not_know(run, tmp_path: Path, content: bytes):
+    (tmp_path / "x.json").write_bytes(content)
+    result = run("inspect", tmp_path / "x.json")
+    assert result.code == 3
+    assert "Traceback" not in result.err
+
+
+def test_a_damaged_bundle_is_still_inspected_or_refused_in_one_line(run, rehearsed, tmp_path: Path):
+    name = "u2netp_mirror_v1.onnx.sigstore.json"
+    path = Path(shutil.copy(rehearsed.directory / name, tmp_path / name))
+    path.write_bytes(path.read_bytes()[:-10])
+    result = run("inspect", path)
+    assert result.code in (3, 9)
+    assert "Traceback" not in result.err

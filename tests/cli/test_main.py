@@ -1,0 +1,194 @@
+"""The program's manners: help, errors, colours, interruption, output that is not a terminal."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from release_tool.cli.bars import show_bar
+from release_tool.cli.configuration import Configuration, open_configuration
+from release_tool.cli.state import State, escape_annotation
+from release_tool.core.errors import InputError
+
+
+def program(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "release_tool", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_imports_no_command():
+    script = (
+        "import sys\n"
+        "from release_tool.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'onnx', 'sigstore', 'httpx', 'cryptography', 'pydantic', 'rich'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "rehearse" in finished.stdout
+
+
+def test_the_version_is_printed():
+    assert program("--version").stdout.startswith("release-tool, version 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["verify"], ["verify", "--nonsense"], ["sign", "a", "b"]]
+)
+def test_a_wrong_command_exits_2_and_says_how_to_get_help(run, arguments: list[str]):
+    result = run(*arguments)
+    assert result.code == 2
+    assert "--help" in result.err or "Usage:" in result.out + result.err
+
+
+def test_an_unreadable_configuration_is_refused(run, tmp_path: Path):
+    result = run("check", "x.onnx", "--config", tmp_path / "none.toml")
+    assert result.code == 3
+    assert "cannot read" in result.err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("colour = 'red'", "unknown key colour"),
+        ("recipe = 3", "recipe should be text"),
+        ("publisher = 3", "publisher is not a table"),
+        ("[publisher]\nref = 'refs/heads/main'", "publisher.repo is missing"),
+        ("[publisher]\nrepo = 'x'", "not a repository"),
+        ("[publisher]\nrepo = 'a/b'\ncolour = 'red'", "unknown key publisher.colour"),
+        ("nonsense", "is not a configuration"),
+    ],
+)
+def test_a_malformed_configuration_is_refused(tmp_path: Path, content: str, reason: str):
+    path = tmp_path / "release-tool.toml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=reason):
+        open_configuration(path)
+
+
+def test_a_configuration_fills_in_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert open_configuration(None) == Configuration()
+    Path("release-tool.toml").write_text(
+        "recipe = 'u2net'\ngithub_api = 'http://127.0.0.1:1'\n[publisher]\nrepo = 'a/b'\n"
+    )
+    found = open_configuration(None)
+    assert (found.recipe, found.github_api) == ("u2net", "http://127.0.0.1:1")
+    assert found.publisher is not None
+    assert found.publisher.workflow == "release.yml"
+    assert found.publisher.ref == "refs/heads/main"
+
+
+def test_an_interruption_exits_130(run, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("release_tool.cli.check.check_contract", interrupt)
+    result = run("check", "x.onnx")
+    assert result.code == 130
+    assert "error: interrupted" in result.err
+
+
+def test_termination_is_an_interruption_too():
+    script = (
+        "import os, signal\n"
+        "import release_tool.cli.check as check\n"
+        "check.check_contract = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from release_tool.cli.main import main\n"
+        "main(['check', 'x.onnx'])\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 130
+    assert signal.getsignal(signal.SIGTERM) is not None
+
+
+def test_a_bug_of_ours_shows_its_traceback_and_exits_1():
+    script = (
+        "import release_tool.cli.check as check\n"
+        "check.check_contract = lambda *_: 1 / 0\n"
+        "from release_tool.cli.main import main\n"
+        "main(['check', 'x.onnx'])\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 1
+    assert "ZeroDivisionError" in finished.stderr
+
+
+def test_under_actions_an_error_is_an_annotation(run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = run("check", "none.onnx")
+    assert "::error title=release-tool::" in result.err
+
+
+def test_an_annotation_stays_on_one_line():
+    assert escape_annotation("50%\r\nof it") == "50%25%0D%0Aof it"
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """Run the program with stderr on a pseudo-terminal and return what a person sees."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "release_tool", *arguments],
+        stderr=follower,
+        stdout=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", **environment},
+    ):
+        os.close(follower)
+        seen = b""
+        while True:
+            try:
+                part = os.read(leader, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+    os.close(leader)
+    return seen.decode()
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none():
+    assert "\x1b[" in on_a_terminal("check", "none.onnx")
+    assert "\x1b[" not in on_a_terminal("check", "none.onnx", NO_COLOR="1")
+
+
+def test_on_a_terminal_a_long_stage_has_a_bar(standin, tmp_path: Path):
+    seen = on_a_terminal("export", *standin.options, "--out", str(tmp_path / "out"))
+    assert "━" in seen
+    assert "✓" in seen
+
+
+def test_a_bar_counts_bytes_or_steps(capfd):
+    for total in (5, 50_000):
+        with show_bar("thing", total, color=False) as advance:
+            advance(total)
+    assert "thing" in capfd.readouterr().err
+
+
+def test_elsewhere_a_bar_is_one_line(capfd):
+    state = State()
+    with state.bar("model.onnx", 10) as advance:
+        advance(10)
+    assert capfd.readouterr().err == "  model.onnx\n"
+
+
+def test_quiet_says_nothing_of_its_stages(capfd):
+    state = State(quiet=True)
+    with state.stage("a"), state.bar("b", 1):
+        state.note("c")
+    state.print_result({}, [("a", "b")])
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,69 @@
+"""The rehearsal: what it prints, what it leaves, and that a second one is the same."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from release_tool.core.documents import parse_json_object
+
+PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
+
+
+@pytest.mark.parametrize("rekor", ["v1", "v2"])
+def test_two_rehearsals_in_different_directories_release_the_same_bytes(
+    run, rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rekor: str
+):
+    monkeypatch.chdir(tmp_path)
+    result = run("rehearse", "--rekor", rekor)
+    assert result.code == 0, result.err
+    for name in PURE:
+        assert (tmp_path / "dist" / name).read_bytes() == (rehearsed.directory / name).read_bytes()
+
+
+def test_a_rehearsal_leaves_the_release_and_what_to_believe(rehearsed):
+    names = {path.name for path in rehearsed.directory.iterdir()}
+    assert names == {
+        *PURE,
+        "u2netp_mirror_v1.onnx.sigstore.json",
+        "u2netp_mirror_v1.provenance.sigstore.json",
+        "rehearsal",
+    }
+    trust = {path.name for path in (rehearsed.directory / "rehearsal").iterdir()}
+    assert trust == {"trust_config.json", "trusted_root.json"}
+
+
+def test_the_document_has_files_verdict_and_command(rehearsed):
+    assert {"files", "verdict", "verify_command"} <= set(rehearsed.document)
+    assert rehearsed.document["verdict"]["verified"] is True
+    assert rehearsed.document["verify_command"][0] == "release-tool"
+    assert all(file["digest"].startswith("sha256:") for file in rehearsed.document["files"])
+
+
+def test_each_stage_is_told_with_its_time(run, standin, tmp_path: Path):
+    result = run("rehearse", *standin.options, "--out", tmp_path / "dist")
+    assert result.code == 0, result.err
+    for stage in ("audit", "export", "gates", "manifest", "sign", "publish", "verify"):
+        assert f"✓ {stage}" in result.err
+    assert "verify it" in result.out
+
+
+def test_the_manifest_of_a_rehearsal_names_no_path_of_this_machine(rehearsed):
+    content = (rehearsed.directory / "u2netp_mirror_v1.manifest.json").read_bytes()
+    parse_json_object(content, "the manifest")
+    for path in (str(rehearsed.directory.parent), str(Path.home()), "/tmp"):  # noqa: S108
+        assert path.encode() not in content
+
+
+def test_checkout_and_checkpoint_go_together(run, tmp_path: Path):
+    result = run("rehearse", "--upstream-dir", tmp_path)
+    assert result.code == 2
+    assert "go together" in result.err
+
+
+def test_a_rehearsal_over_an_older_one_signs_anew(run, rehearsed, tmp_path: Path):
+    shutil.copytree(rehearsed.directory, tmp_path / "dist")
+    result = run("rehearse", "--out", tmp_path / "dist", "--json")
+    assert result.code == 0, result.err
+    assert "reusing" not in result.err
+    assert run(*result.document["verify_command"][1:]).code == 0

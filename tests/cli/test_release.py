@@ -1,0 +1,266 @@
+"""Sign, upload, publish, fetch, doctor and abort, against stand-ins on loopback."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from release_tool.core.digest import Sha256
+from release_tool.rehearsal.stack import start_sigstore
+
+REPO = "rehearsal/u2netp-mirror"
+TAG = "u2netp-mirror-v1"
+BUNDLES = ("u2netp_mirror_v1.onnx.sigstore.json", "u2netp_mirror_v1.provenance.sigstore.json")
+
+
+@pytest.fixture
+def exported(rehearsed, tmp_path: Path) -> Path:
+    """A release that was exported and not yet signed."""
+    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
+    shutil.rmtree(directory / "rehearsal")
+    for name in BUNDLES:
+        (directory / name).unlink()
+    return directory
+
+
+@pytest.fixture
+def signed(run, world, exported: Path) -> Path:
+    """A release that was signed by the world's Sigstore."""
+    assert run("sign", exported, *world.signing).code == 0
+    return exported
+
+
+def digests(directory: Path) -> dict[str, Sha256]:
+    return {path.name: Sha256.of_file(path) for path in directory.iterdir() if path.is_file()}
+
+
+def test_signing_adds_two_bundles_and_changes_nothing_else(run, world, exported: Path):
+    before = digests(exported)
+    result = run("sign", exported, *world.signing)
+    assert result.code == 0, result.err
+    after = digests(exported)
+    assert set(after) - set(before) == set(BUNDLES)
+    assert {name: after[name] for name in before} == before
+
+
+def test_signing_again_reuses_signatures_that_cover_the_bytes(run, world, signed: Path):
+    before = digests(signed)
+    result = run("sign", signed, *world.signing)
+    assert result.code == 0
+    assert "reusing the signatures" in result.err
+    assert digests(signed) == before
+
+
+def test_a_file_that_is_not_as_measured_is_not_signed(run, world, exported: Path):
+    for name in ("u2netp_mirror_v1.onnx", "Apache-2.0-u2netp.txt"):
+        content = (exported / name).read_bytes()
+        (exported / name).write_bytes(content + b"\n")
+        result = run("sign", exported, *world.signing)
+        assert result.code == 3
+        assert "the manifest says" in result.err
+        (exported / name).write_bytes(content)
+    assert not any((exported / name).exists() for name in BUNDLES)
+
+
+def test_a_directory_that_is_none_is_refused(run, world, tmp_path: Path):
+    result = run("sign", tmp_path / "none", *world.signing)
+    assert result.code == 3
+    assert "there is no directory" in result.err
+
+
+def test_without_an_identity_nothing_is_signed(
+    run, world, exported: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    result = run("sign", exported, "--sigstore", world.trust_config)
+    assert result.code == 5
+    assert "no signing identity" in result.err
+
+
+def test_an_upload_publishes_the_whole_release_once(run, world, signed: Path):
+    arguments = ["upload", signed, *world.believing, *world.api]
+    first = run(*arguments, "--json")
+    assert first.code == 0, first.err
+    assert first.document["status"] == "published"
+    assert first.document["already"] is False
+    assert world.releases == [TAG]
+    again = run(*arguments)
+    assert again.code == 0
+    assert "already published, with the same bytes" in again.out
+    assert world.releases == [TAG]
+
+
+def test_the_provenance_is_stored_with_githubs_attestations(run, world, signed: Path):
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    model = signed / "u2netp_mirror_v1.onnx"
+    (signed / BUNDLES[0]).unlink()
+    result = run("verify", model, *world.believing, "--from", REPO, *world.api)
+    assert result.code == 0, result.err
+
+
+def test_the_bundle_can_be_fetched_from_the_release(run, world, signed: Path):
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    (signed / BUNDLES[0]).unlink()
+    model = signed / "u2netp_mirror_v1.onnx"
+    origin = ["--from", f"{REPO}@{TAG}", *world.api]
+    assert run("verify", model, *world.believing, *origin).code == 0
+    digest = str(Sha256.of_file(model))
+    assert run("verify", digest, *world.believing, *origin).code == 2
+
+
+def test_a_release_that_consumers_would_refuse_is_not_uploaded(run, world, signed: Path):
+    result = run("upload", signed, *world.believing, *world.api, "--ref", "refs/heads/other")
+    assert result.code == 8
+    assert world.releases == []
+    assert not world.github.state.releases
+
+
+def test_an_upload_for_an_exact_identity(run, world, signed: Path):
+    exact = ["--cert-identity", world.sigstore.identity, "--cert-oidc-issuer"]
+    result = run("upload", signed, *world.believing, *world.api, *exact, world.sigstore.issuer)
+    assert result.code == 0, result.err
+
+
+def test_other_bytes_under_a_published_tag_are_a_conflict(run, world, signed: Path):
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    for name in BUNDLES:
+        (signed / name).unlink()
+    assert run("sign", signed, *world.signing).code == 0
+    result = run("upload", signed, *world.believing, *world.api)
+    assert result.code == 7
+
+
+def test_a_kept_draft_is_not_visible_and_can_be_published_or_aborted(run, world, signed: Path):
+    arguments = ["upload", signed, *world.believing, *world.api]
+    kept = run(*arguments, "--keep-draft", "--json")
+    assert kept.code == 0
+    assert kept.document["status"] == "draft"
+    assert world.releases == []
+    aborted = run("abort", "--repo", REPO, *world.api)
+    assert aborted.code == 0
+    assert "removed the draft" in aborted.out
+    assert "no draft of ours" in run("abort", "--repo", REPO, *world.api).out
+    assert run(*arguments).code == 0
+    assert world.releases == [TAG]
+
+
+def test_without_a_token_nothing_is_sent(run, world, signed: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GH_TOKEN")
+    for command in (["upload", signed, *world.believing], ["abort", "--repo", REPO]):
+        result = run(*command, *world.api)
+        assert result.code == 6
+        assert "set GH_TOKEN" in result.err
+    assert not world.github.requests
+
+
+def test_an_upload_needs_a_repository(run, world, signed: Path):
+    result = run("upload", signed, "--trusted-root", world.trust_config, *world.api)
+    assert result.code == 2
+    assert "--repo OWNER/NAME" in result.err
+
+
+def test_publish_goes_the_whole_way_and_says_nothing_was_left_to_do(
+    run, world, standin, tmp_path: Path
+):
+    options = [*standin.options, "--out", tmp_path / "out", "--repo", REPO, *world.api]
+    result = run("publish", *options, *world.signing, "--json")
+    assert result.code == 0, result.err
+    assert result.document["status"] == "published"
+    assert "verify as a consumer" in result.err
+    again = run("publish", *options, *world.signing)
+    assert again.code == 0, again.err
+    assert "already published" in again.out
+    assert "reusing the signatures" in again.err
+
+
+def test_publish_has_no_way_to_take_another_checkpoint(run):
+    result = run("publish", "--unpinned-checkpoint")
+    assert result.code == 2
+    assert "No such option" in result.err
+
+
+def test_a_release_is_fetched_verified_and_installed(run, world, signed: Path, tmp_path: Path):
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    target = tmp_path / "model"
+    result = run("fetch", f"{REPO}@{TAG}", "--to", target, *world.believing, *world.api)
+    assert result.code == 0, result.err
+    installed = target / "u2netp_mirror.onnx"
+    assert installed.read_bytes() == (signed / "u2netp_mirror_v1.onnx").read_bytes()
+    assert not [path for path in target.iterdir() if path.name.startswith(".")]
+    assert run("verify", installed, *world.believing).code == 0
+
+
+def test_a_release_of_somebody_else_is_fetched_and_not_installed(
+    run, world, signed: Path, tmp_path: Path
+):
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    with start_sigstore() as other:
+        root = tmp_path / "other.json"
+        root.write_bytes(other.trusted_root)
+    believing = ["--repo", REPO, "--trusted-root", root]
+    target = tmp_path / "model"
+    result = run("fetch", f"{REPO}@{TAG}", "--to", target, *believing, *world.api)
+    assert result.code == 8
+    assert list(target.iterdir()) == []
+
+
+def test_a_release_that_is_not_there_exits_9(run, world, tmp_path: Path):
+    result = run("fetch", f"{REPO}@v0", "--to", tmp_path, *world.believing, *world.api)
+    assert result.code == 9
+    assert "no published release" in result.err
+
+
+@pytest.mark.parametrize("release", ["a/b", "a/b@", "@v1", "a/b@../x"])
+def test_what_is_no_release_is_a_usage_error(run, release: str):
+    assert run("fetch", release).code == 2
+
+
+def test_fetch_cannot_be_offline(run):
+    assert run("fetch", f"{REPO}@{TAG}", "--offline").code == 2
+
+
+def test_a_network_that_is_away_exits_75(run, world, tmp_path: Path):
+    api = ["--github-api", "http://127.0.0.1:1"]
+    result = run("fetch", f"{REPO}@{TAG}", "--to", tmp_path, *world.believing, *api)
+    assert result.code == 75
+
+
+def test_the_doctor_prints_a_checklist(run, world):
+    arguments = ["doctor", "--repo", REPO, *world.api, *world.signing]
+    result = run(*arguments, "--json")
+    assert result.code == 0, result.out
+    names = [check["name"] for check in result.document["checks"]]
+    assert names[0] == "signing identity"
+    assert {"token", "repository", "tag", "clock"} <= set(names)
+
+
+def test_the_doctor_says_what_is_missing(run, world, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GH_TOKEN")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    result = run("doctor", "--repo", REPO, *world.api, "--sigstore", world.trust_config)
+    assert result.code == 5
+    assert "FAILED" in result.out
+    assert "no GitHub token" in result.out
+
+
+def test_the_doctor_lets_a_person_sign_in_later(run, world, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    result = run("doctor", "--repo", REPO, *world.api, "--sigstore", world.trust_config)
+    assert result.code == 0
+    assert "sign in with a browser" in result.out
+
+
+def test_no_token_appears_in_any_output(run, world, signed: Path):
+    token = world.github.token
+    identity = world.sigstore.make_identity_token()
+    for command in (
+        ["upload", signed, *world.believing],
+        ["abort", "--repo", REPO],
+        ["doctor", "--repo", REPO, "--sigstore", world.trust_config, "--identity-token", identity],
+    ):
+        result = run(*command, *world.api, "--verbose")
+        assert token not in result.out + result.err
+        assert identity not in result.out + result.err
+    assert json.dumps(identity) not in "".join(map(str, world.github.requests))

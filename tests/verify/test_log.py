@@ -1,0 +1,185 @@
+"""Merkle paths, log checkpoints and the keys of logs, against trees grown in the test."""
+
+import base64
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from release_tool.core.errors import CannotVerify, InputError, NotVerified
+from release_tool.verify.bundle import InclusionProof, LogEntry
+from release_tool.verify.cms import read_signer
+from release_tool.verify.keys import LogKey
+from release_tool.verify.log import check_checkpoint, check_promise, root_of_path
+from release_tool.verify.root import Log, Window
+
+KEY = ed25519.Ed25519PrivateKey.generate()
+OPEN = Window(datetime(2020, 1, 1, tzinfo=UTC), None)
+LOG = Log("https://log.test", b"k" * 32, LogKey(KEY.public_key(), None), OPEN)
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\1" + left + right).digest()
+
+
+def grow(leaves: list[bytes]) -> bytes:
+    """Compute a tree's root as RFC 6962 §2.1 defines it."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    return node(grow(leaves[:split]), grow(leaves[split:]))
+
+
+def path(index: int, leaves: list[bytes]) -> list[bytes]:
+    """Compute an audit path as RFC 6962 §2.1.1 defines it."""
+    if len(leaves) == 1:
+        return []
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if index < split:
+        return [*path(index, leaves[:split]), grow(leaves[split:])]
+    return [*path(index - split, leaves[split:]), grow(leaves[:split])]
+
+
+def prove(index: int, leaves: list[bytes]) -> InclusionProof:
+    return InclusionProof(index, len(leaves), grow(leaves), tuple(path(index, leaves)), "")
+
+
+def test_every_path_of_every_small_tree_leads_to_its_root():
+    for size in range(1, 40):
+        leaves = [sha256(bytes([number])).digest() for number in range(size)]
+        for index in range(size):
+            proof = prove(index, leaves)
+            assert root_of_path(leaves[index], proof) == proof.root
+
+
+@given(st.integers(2, 40), st.data())
+def test_a_path_leads_nowhere_for_another_index_size_or_length(size, data):
+    leaves = [sha256(bytes([number])).digest() for number in range(size)]
+    index = data.draw(st.integers(0, size - 1))
+    proof = prove(index, leaves)
+    other = data.draw(st.integers(0, size - 1).filter(lambda number: number != index))
+    for wrong in (
+        InclusionProof(other, size, proof.root, proof.hashes, ""),
+        InclusionProof(index, size, proof.root, proof.hashes[:-1], ""),
+        InclusionProof(index, size, proof.root, (*proof.hashes, leaves[0]), ""),
+        InclusionProof(index, size, proof.root, (leaves[other], *proof.hashes[1:]), ""),
+    ):
+        if wrong != proof:
+            assert root_of_path(leaves[index], wrong) != proof.root
+
+
+def checkpoint(size: int = 1, root: bytes = b"r" * 32, name: str = "log.test", origin=None) -> str:
+    body = f"{origin or 'log.test'}\n{size}\n{base64.b64encode(root).decode()}\n"
+    signature = base64.b64encode(LOG.key_id[:4] + KEY.sign(body.encode())).decode()
+    return f"{body}\n— {name} {signature}\n"
+
+
+def proof_with(text: str) -> InclusionProof:
+    return InclusionProof(0, 1, b"r" * 32, (), text)
+
+
+def test_a_log_checkpoint_is_accepted_beside_cosignatures():
+    check_checkpoint(proof_with(checkpoint()), LOG)
+    check_checkpoint(proof_with(checkpoint(origin="log.test - 123")), LOG)
+    witness = f"— witness.test {base64.b64encode(bytes(68)).decode()}\n"
+    check_checkpoint(proof_with(checkpoint() + witness), LOG)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        checkpoint(name="log.tesT"),
+        checkpoint().replace("log.test\n", "log.tesT\n", 1),
+        checkpoint().replace("\n1\n", "\n2\n"),
+        checkpoint(size=2),
+        checkpoint(root=b"s" * 32),
+    ],
+)
+def test_a_log_checkpoint_by_another_name_or_of_another_tree_is_refused(text):
+    with pytest.raises(NotVerified):
+        check_checkpoint(proof_with(text), LOG)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "a\nb\n\n", checkpoint().rstrip("\n"), "\n1\nAA==\n\n— a b\n"]
+)
+def test_a_malformed_log_checkpoint_is_unreadable(text):
+    with pytest.raises(CannotVerify):
+        check_checkpoint(proof_with(text), LOG)
+
+
+def test_a_time_beyond_the_calendar_is_refused():
+    entry = LogEntry(1, b"", "dsse", "0.0.1", 2**63, b"", proof_with(""), b"{}")
+    message = b'{"body":"e30=","integratedTime":9223372036854775808,"logID":"","logIndex":1}'
+    signed = LogEntry(1, b"", "dsse", "0.0.1", 2**63, KEY.sign(message), proof_with(""), b"{}")
+    with pytest.raises(NotVerified, match="not signed"):
+        check_promise(entry, LOG)
+    with pytest.raises(NotVerified, match="out of range"):
+        check_promise(signed, LOG)
+
+
+def spki(key) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_keys_of_every_supported_kind_verify_their_own_signatures_only():
+    message, other = b"message", b"other"
+    elliptic = ec.generate_private_key(ec.SECP384R1())
+    modular = rsa.generate_private_key(65537, 2048)
+    signatures = [
+        (KEY, "PKIX_ED25519", KEY.sign(message)),
+        (elliptic, "PKIX_ECDSA_P384_SHA_384", elliptic.sign(message, ec.ECDSA(SHA384()))),
+        (modular, "PKIX_RSA_PKCS1V15_2048_SHA256", modular.sign(message, PKCS1v15(), SHA256())),
+    ]
+    for key, details, signature in signatures:
+        parsed = LogKey.parse(spki(key), details, "it")
+        assert parsed.signed(signature, message)
+        assert not parsed.signed(signature, other)
+        assert not parsed.signed(b"", message)
+
+
+def test_a_key_that_is_not_what_it_is_called_is_refused():
+    elliptic, modular = (
+        ec.generate_private_key(ec.SECP256R1()),
+        rsa.generate_private_key(65537, 2048),
+    )
+    for key, details in (
+        (KEY, "PKIX_ECDSA_P256_SHA_256"),
+        (elliptic, "PKIX_ECDSA_P384_SHA_384"),
+        (elliptic, "PKIX_ED25519"),
+        (modular, "PKIX_RSA_PKCS1V15_4096_SHA256"),
+    ):
+        with pytest.raises(InputError, match="no key of the kind"):
+            LogKey.parse(spki(key), details, "it")
+    with pytest.raises(InputError, match="is not a public key"):
+        LogKey.parse(b"nothing", "PKIX_ED25519", "it")
+
+
+@given(st.binary(max_size=300))
+def test_random_time_stamps_are_unreadable(content):
+    with pytest.raises(CannotVerify):
+        read_signer(content)
+
+
+def test_a_time_stamps_unsigned_parts_cannot_vary(message_bundles):
+    import json
+
+    data = json.loads(message_bundles["v1"])["verificationMaterial"]["timestampVerificationData"]
+    stamp = base64.b64decode(data["rfc3161Timestamps"][0]["signedTimestamp"])
+    issuer = read_signer(stamp)
+    assert b"rehearsal" in issuer
+    ecdsa = bytes.fromhex("06082a8648ce3d040302")
+    at = stamp.rindex(ecdsa)
+    for other in ("06082a8648ce3d040303", "06082a8648ce3d040301", "06082a8648ce3d020000"):
+        damaged = stamp[:at] + bytes.fromhex(other) + stamp[at + len(ecdsa) :]
+        with pytest.raises(CannotVerify, match="do not fit together"):
+            read_signer(damaged)
+    for position in range(len(stamp) - 1):
+        with pytest.raises(CannotVerify):
+            read_signer(stamp[: position + 1])

@@ -1,0 +1,386 @@
+"""The files of a release: what they must say of each other, and where they are found."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.recipes.u2net import U2NET
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.evidence import (
+    Evidence,
+    Sidecars,
+    evidence_for_bytes,
+    evidence_for_digest,
+    open_evidence,
+)
+from release_tool.verify.install import install_release
+from release_tool.verify.verdict import verify_release
+
+NAMES = U2NETP.names
+
+
+def verify(signer, path: Path, **how):
+    return verify_release(open_evidence(path, U2NETP, **how), signer.expected, signer.root)
+
+
+def outcomes(verified) -> dict[int, str]:
+    return {step.number: step.outcome for step in verified.steps}
+
+
+@pytest.fixture
+def copy(release, tmp_path) -> Path:
+    return shutil.copytree(release, tmp_path / "copy")
+
+
+def test_a_whole_release_is_verified_by_every_step(v1, release):
+    verified = verify(v1, release)
+    roles = [artifact.role for artifact in verified.artifacts]
+    assert roles == ["model", "bundle", "provenance", "manifest", "license"]
+    said = outcomes(verified)
+    assert said[10] == "4 of 4 subjects are at hand, each with its digest"
+    assert said[11] == "the manifest is about this model; the licence is upstream's"
+    assert said[12] == "2 properties in the model are the manifest's"
+    assert verified.provenance is not None
+    assert verified.provenance.upstream_commit == "ab" * 20
+    assert verified.provenance.builder == "urn:somebody"
+
+
+def test_a_release_with_a_notice_is_verified_and_needs_it(v1, releases, tmp_path):
+    def claim(manifest):
+        return replace(manifest, upstream=replace(manifest.upstream, notice_present=True))
+
+    directory = releases.make(tmp_path / "r", notice=b"Notice", change=claim)
+    assert "notice" in [artifact.role for artifact in verify(v1, directory).artifacts]
+    (directory / NAMES.notice).unlink()
+    with pytest.raises(NotVerified, match="files of the release: expected .*NOTICE"):
+        verify(v1, directory)
+
+
+def test_a_notice_that_the_manifest_does_not_know_is_refused(v1, releases, tmp_path):
+    with pytest.raises(NotVerified, match="presence of a notice: expected False, actual True"):
+        verify(v1, releases.make(tmp_path / "r", notice=b"Notice"))
+
+
+def test_a_model_alone_is_verified_and_says_what_was_not_checked(v1, copy):
+    for name in (NAMES.manifest, NAMES.provenance, NAMES.license):
+        (copy / name).unlink()
+    verified = verify(v1, copy / NAMES.model)
+    assert [artifact.role for artifact in verified.artifacts] == ["model"]
+    assert outcomes(verified)[10].startswith("not checked: there is no provenance")
+    assert outcomes(verified)[12].startswith("not checked: there is no manifest")
+
+
+def test_a_manifest_that_nothing_signs_is_not_listed_as_verified(v1, copy):
+    (copy / NAMES.provenance).unlink()
+    (copy / NAMES.manifest).write_text("whatever")
+    verified = verify(v1, copy / NAMES.model)
+    assert [artifact.role for artifact in verified.artifacts] == ["model"]
+    assert "nothing signs the manifest" in outcomes(verified)[11]
+
+
+def test_a_model_with_provenance_but_no_manifest_is_verified_without_contents(v1, copy):
+    (copy / NAMES.manifest).unlink()
+    verified = verify(v1, copy / NAMES.model)
+    assert outcomes(verified)[10].startswith("3 of 4 subjects")
+    assert verified.provenance.upstream_commit is None
+
+
+def test_a_file_that_the_statement_does_not_name_is_refused(v1, releases, tmp_path):
+    directory = releases.make(tmp_path / "r", subjects=lambda given: given[:-1])
+    with pytest.raises(NotVerified, match="subjects of the provenance: expected Apache"):
+        verify(v1, directory)
+
+
+def test_a_statement_about_a_file_that_is_not_there_is_refused(v1, releases, tmp_path):
+    more = Artifact.of_bytes("more.txt", b"more")
+    directory = releases.make(tmp_path / "r", subjects=lambda given: (*given, more))
+    with pytest.raises(NotVerified, match=r"files of the release: expected .*more\.txt"):
+        verify(v1, directory)
+    assert outcomes(verify(v1, directory / NAMES.model))[10].startswith("4 of 5")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda it: replace(it, model_id="other_v1"), "the manifest's model: expected u2netp_mir"),
+        (
+            lambda it: replace(it, outputs=replace(it.outputs, onnx_sha256=Sha256("00" * 32))),
+            "the manifest's digest of the model: expected sha256:",
+        ),
+        (
+            lambda it: replace(it, outputs=replace(it.outputs, onnx_path="other.onnx")),
+            "the manifest's file name: expected u2netp_mirror_v1.onnx, actual other.onnx",
+        ),
+        (
+            lambda it: replace(it, upstream=replace(it.upstream, license_sha256=Sha256("11" * 32))),
+            "digest of upstream's licence: expected sha256:1111",
+        ),
+        (
+            lambda it: replace(
+                it,
+                run_provenance=replace(
+                    it.run_provenance,
+                    outputs=tuple(
+                        replace(output, sha256=Sha256("22" * 32))
+                        for output in it.run_provenance.outputs
+                    ),
+                ),
+            ),
+            "digest of u2netp_mirror_v1.onnx: expected sha256:2222",
+        ),
+        (
+            lambda it: replace(
+                it, export=replace(it.export, metadata_written={"model_id": "another"})
+            ),
+            "the model's metadata 'model_id': expected another, actual u2netp_mirror_v1",
+        ),
+    ],
+)
+def test_a_signed_manifest_that_contradicts_the_release_is_refused(
+    v1, releases, tmp_path, change, reason
+):
+    with pytest.raises(NotVerified, match=reason):
+        verify(v1, releases.make(tmp_path / "r", change=change))
+
+
+def test_a_provenance_that_names_other_inputs_than_the_manifest_is_refused(v1, releases, tmp_path):
+    directory = releases.make(
+        tmp_path / "r", stated=lambda it: replace(it, toolchain={"torch": "1.0"})
+    )
+    with pytest.raises(NotVerified, match="the build's inputs by the provenance: expected"):
+        verify(v1, directory)
+
+
+def test_a_model_with_surplus_metadata_is_refused(v1, releases, tmp_path):
+    metadata = {"model_id": U2NETP.model_id, "note": "converted", "zzz": "surplus"}
+    with pytest.raises(NotVerified, match="the model's metadata 'zzz': expected None, actual surp"):
+        verify(v1, releases.make(tmp_path / "r", metadata=metadata))
+
+
+def test_a_signed_model_that_is_no_model_cannot_be_verified(v1, releases, tmp_path):
+    with pytest.raises(CannotVerify, match="model"):
+        verify(v1, releases.make(tmp_path / "r", model=b"\xff\xff\xff"))
+
+
+def test_a_licence_without_its_separator_cannot_be_read(v1, releases, tmp_path, monkeypatch):
+    monkeypatch.setattr("release_tool.provenance.attribution.SEPARATOR", "\n\n\x00\n\n")
+    directory = releases.make(tmp_path / "r")
+    monkeypatch.undo()
+    with pytest.raises(CannotVerify, match="licence"):
+        verify(v1, directory)
+
+
+def test_another_recipe_is_named_in_the_refusal(copy):
+    with pytest.raises(
+        CannotVerify, match=r"holds u2netp_mirror_v1.onnx, not u2net_mirror_v1"
+    ) as e:
+        open_evidence(copy, U2NET)
+    assert "--recipe" in str(e.value.hint)
+
+
+def test_the_provenance_of_another_signer_is_refused(v1, v2, copy):
+    (copy / NAMES.provenance).write_bytes(v2.state(b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"sha256":"' + b"0" * 64 + b'"}}],"predicateType":"p","predicate":{}}'))  # fmt: skip  # noqa: E501
+    with pytest.raises(NotVerified, match="the transparency log"):
+        verify(v1, copy)
+
+
+def test_a_provenance_that_signs_a_file_is_refused(v1, copy):
+    shutil.copy(copy / NAMES.bundle, copy / NAMES.provenance)
+    with pytest.raises(NotVerified, match="signs a file, not a statement"):
+        verify(v1, copy)
+
+
+def test_the_provenance_serves_as_bundle_of_the_model(v1, copy):
+    verified = verify(v1, copy / NAMES.model, bundle=copy / NAMES.provenance)
+    assert "bundle" not in [artifact.role for artifact in verified.artifacts]
+    content = (copy / NAMES.provenance).read_bytes()
+    alone = copy / "alone.onnx"
+    shutil.copy(copy / NAMES.model, alone)
+    assert verify(v1, alone, bundle=content).provenance.builder == "urn:somebody"
+
+
+@pytest.mark.parametrize("suffix", [".sigstore.json", ".sigstore", ".bundle"])
+def test_the_bundle_is_found_beside_the_model(v1, release, tmp_path, suffix):
+    shutil.copy(release / NAMES.model, tmp_path / "m.onnx")
+    shutil.copy(release / NAMES.bundle, tmp_path / f"m.onnx{suffix}")
+    assert verify(v1, tmp_path / "m.onnx").model.name == "m.onnx"
+
+
+def test_a_missing_bundle_is_said_to_be_missing(copy):
+    (copy / NAMES.bundle).unlink()
+    for path in (copy, copy / NAMES.model):
+        with pytest.raises(CannotVerify, match="there is no bundle beside") as caught:
+            open_evidence(path, U2NETP)
+        assert "--bundle" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", [NAMES.manifest, NAMES.provenance, NAMES.license])
+def test_in_a_directory_every_file_is_required(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(CannotVerify, match="lacks its"):
+        open_evidence(copy, U2NETP)
+
+
+def test_a_directory_with_two_models_or_none_is_refused(copy, tmp_path):
+    shutil.copy(copy / NAMES.model, copy / "other.onnx")
+    with pytest.raises(CannotVerify, match="should hold one model; it holds other.onnx, u2netp"):
+        open_evidence(copy, U2NETP)
+    with pytest.raises(CannotVerify, match="it holds none"):
+        open_evidence(tmp_path, U2NETP)
+
+
+def test_a_directory_of_too_many_files_is_refused(copy, monkeypatch):
+    monkeypatch.setattr("release_tool.verify.evidence.MAX_ENTRIES", 2)
+    with pytest.raises(CannotVerify, match="more than 2 files"):
+        open_evidence(copy, U2NETP)
+
+
+def test_what_is_no_readable_file_is_refused_at_once(copy, tmp_path):
+    os.mkfifo(tmp_path / "fifo.onnx")
+    (tmp_path / "loop.onnx").symlink_to("loop.onnx")
+    (tmp_path / "dangling.onnx").symlink_to("nowhere")
+    for name in ("fifo.onnx", "loop.onnx", "dangling.onnx", "missing.onnx", "a\0b", "x" * 300):
+        with pytest.raises(CannotVerify):
+            open_evidence(tmp_path / name, U2NETP)
+    bundle = copy / NAMES.bundle
+    bundle.unlink()
+    os.mkfifo(bundle)
+    with pytest.raises(CannotVerify, match="not a regular file"):
+        open_evidence(copy, U2NETP)
+    bundle.unlink()
+    bundle.symlink_to(bundle.name)
+    with pytest.raises(CannotVerify, match="cannot read"):
+        open_evidence(copy, U2NETP)
+
+
+def test_a_directory_that_cannot_be_listed_is_refused(monkeypatch, tmp_path):
+    def refuse(_self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(CannotVerify, match="cannot read"):
+        open_evidence(tmp_path, U2NETP)
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(CannotVerify, match="cannot read"):
+        open_evidence(tmp_path, U2NETP)
+
+
+def test_a_model_that_fails_while_it_is_read_is_refused(monkeypatch, copy):
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Sha256, "of_stream", fail)
+    with pytest.raises(CannotVerify, match="Input/output error"):
+        open_evidence(copy, U2NETP)
+
+
+def test_huge_evidence_is_refused_unread(copy):
+    for name in (NAMES.bundle, NAMES.manifest, NAMES.license):
+        path = copy / name
+        content = path.read_bytes()
+        os.truncate(path, 4 * 1024**3)
+        with pytest.raises(CannotVerify, match="is larger than"):
+            open_evidence(copy, U2NETP)
+        path.write_bytes(content)
+    assert BUNDLE_LIMIT_BYTES < 4 * 1024**3
+
+
+def test_an_unknown_schema_is_named(v1, releases, tmp_path, monkeypatch):
+    directory = releases.make(tmp_path / "r")
+    manifest = directory / NAMES.manifest
+    document = json.loads(manifest.read_bytes())
+    document["schema"] = "something-v9"
+    content = json.dumps(document, indent=2).encode() + b"\n"
+    # The statement has to name the changed manifest, so the release is signed anew around it.
+    from release_tool.provenance.manifest import Manifest
+
+    monkeypatch.setattr(Manifest, "encode", lambda _self: content)
+    directory = releases.make(tmp_path / "s")
+    monkeypatch.undo()
+    with pytest.raises(CannotVerify, match="the manifest's schema is 'something-v9'"):
+        verify(v1, directory)
+
+
+def test_a_verified_release_is_installed_and_verifies_where_it_lies(v1, release, tmp_path):
+    evidence = open_evidence(release, U2NETP)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    target = tmp_path / "model"
+    path = install_release(evidence, verified, target, U2NETP)
+    assert path == target / NAMES.installed_model
+    assert path.read_bytes() == (release / NAMES.model).read_bytes()
+    assert len(list(target.iterdir())) == 5
+    assert verify(v1, path).model.digest == verified.model.digest
+    assert verify(v1, target).artifacts[1:] == verified.artifacts[1:]
+
+
+def test_what_changed_after_the_verdict_is_not_installed(v1, copy, tmp_path):
+    evidence = open_evidence(copy, U2NETP)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    target = tmp_path / "model"
+    (copy / NAMES.model).write_bytes(b"evil")
+    with pytest.raises(NotVerified, match="digest of the model while installing"):
+        install_release(evidence, verified, target, U2NETP)
+    assert not (target / NAMES.installed_model).exists()
+    assert not list(target.glob(".release-tool-*"))
+    (copy / NAMES.model).unlink()
+    with pytest.raises(CannotVerify):
+        install_release(evidence, verified, target, U2NETP)
+
+
+def test_an_older_model_stays_when_the_new_one_is_refused(v1, copy, tmp_path):
+    evidence = open_evidence(copy, U2NETP)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    (tmp_path / NAMES.installed_model).write_bytes(b"older")
+    (copy / NAMES.model).write_bytes(b"evil")
+    with pytest.raises(NotVerified):
+        install_release(evidence, verified, tmp_path, U2NETP)
+    assert (tmp_path / NAMES.installed_model).read_bytes() == b"older"
+
+
+def test_sidecars_other_than_the_verified_ones_are_not_installed(v1, copy, tmp_path):
+    evidence = open_evidence(copy, U2NETP)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    other = replace(evidence, sidecars=replace(evidence.sidecars, license=b"other"))
+    with pytest.raises(NotVerified, match="the license is not the one that was verified"):
+        install_release(other, verified, tmp_path / "model", U2NETP)
+    without = replace(evidence, sidecars=None)
+    with pytest.raises(CannotVerify, match="only a digest"):
+        install_release(without, verified, tmp_path / "model", U2NETP)
+    with pytest.raises(CannotVerify, match="only a digest"):
+        install_release(replace(evidence, path=None), verified, tmp_path / "model", U2NETP)
+
+
+def test_bytes_in_memory_are_verified_and_installed_themselves(v1, copy, tmp_path):
+    content = (copy / NAMES.model).read_bytes()
+    evidence = evidence_for_bytes(content, copy / NAMES.model, U2NETP)
+    (copy / NAMES.model).write_bytes(b"changed meanwhile")
+    verified = verify_release(evidence, v1.expected, v1.root)
+    path = install_release(evidence, verified, tmp_path / "model", U2NETP)
+    assert path.read_bytes() == content
+
+
+def test_metadata_of_a_digest_alone_cannot_be_read(v1, copy):
+    evidence = open_evidence(copy, U2NETP)
+    with pytest.raises(CannotVerify, match="only a digest was given"):
+        verify_release(replace(evidence, path=None), v1.expected, v1.root)
+
+
+def test_evidence_for_a_digest_is_named_by_it(v1, message_bundles):
+    digest = Sha256("ab" * 32)
+    evidence = evidence_for_digest(digest, message_bundles["v1"])
+    assert (evidence.name, evidence.sidecars) == (str(digest), None)
+    assert isinstance(evidence, Evidence)
+    assert Sidecars(U2NETP).bundle_listed
+
+
+def test_a_hundred_models_are_verified_in_one_process(v1, copy):
+    verdicts = [verify(v1, copy / NAMES.model) for _ in range(100)]
+    assert len({verdict.log_index for verdict in verdicts}) == 1
