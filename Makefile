@@ -39,13 +39,13 @@ workflows: $(VENV)/.dev
 	  $(BIN)/check-jsonschema --builtin-schema vendor.github-workflows "$$@"; }
 
 bench: $(VENV)/.dev ## speed and memory, rivals side by side
-	$(BIN)/python -P tests/bench/run.py
+	$(BIN)/python tests/bench/run.py
 
 test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node and npm)
 	sh tests/interop/run.sh $(BIN)
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
-	$(BIN)/python -P tests/docs/test_generated.py
+	$(BIN)/python tests/docs/test_generated.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

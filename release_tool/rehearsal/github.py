@@ -16,7 +16,7 @@ from pathlib import Path
 from release_tool.core.names import RepoSlug
 from release_tool.rehearsal.exchange import Answer, Refusal, Request, Response
 from release_tool.rehearsal.github_faults import CallKind, Fault, FaultKind, find_fault, suffer
-from release_tool.rehearsal.github_routes import GitHubRoutes, read_document
+from release_tool.rehearsal.github_routes import Cue, GitHubRoutes, read_document
 from release_tool.rehearsal.github_shapes import Shapes, shape_error
 from release_tool.rehearsal.github_state import GitHubState
 from release_tool.rehearsal.server import LoopbackServer, Route
@@ -48,8 +48,8 @@ class GitHubStandIn:
     """A running stand-in: its addresses and token, its state, and the log of what it was asked.
 
     `faults` may be changed while it runs. `watch` is called for each request when it was
-    `received` (nothing is done yet) and when it was `performed` (nothing is answered yet); it may
-    hold the request, or raise `Disconnect`.
+    `received` (nothing is done yet), when it was `performed` (nothing is answered yet), and for an
+    upload `halfway` between the two; it may hold the request, or raise `Disconnect`.
     """
 
     repo: str
@@ -88,7 +88,7 @@ class GitHubStandIn:
     def answer(
         self,
         kind: CallKind,
-        perform: Callable[[Request, FaultKind | None], Response],
+        perform: Callable[[Request, Cue], Response],
         origin: str,
         request: Request,
     ) -> Response:
@@ -96,9 +96,14 @@ class GitHubStandIn:
         entry, number = self.log(kind, origin, request)
         fault = find_fault(self.faults, kind, number)
         self.notify("received", entry)
+        cue = Cue(fault, lambda: self.notify("halfway", entry))
 
         def act(request: Request) -> Response:
-            response = perform(request, fault)
+            try:
+                response = perform(request, cue)
+            except Refusal:
+                self.notify("performed", entry)
+                raise
             self.notify("performed", entry)
             return response
 
@@ -168,7 +173,7 @@ def make_content_route(stand_in: GitHubStandIn, routes: GitHubRoutes) -> Route:
 
     def answer(request: Request) -> Response:
         return stand_in.answer(
-            CallKind.CONTENT, lambda request, _fault: routes.content(request), "content", request
+            CallKind.CONTENT, lambda request, _cue: routes.content(request), "content", request
         )
 
     return Route("GET", "/content/{asset}", answer)
@@ -178,7 +183,7 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
     """Lay out the API. The order matters: the first pattern that matches wins."""
 
     def plain(kind: CallKind, perform: Callable[[Request], Response]) -> Answer:
-        def act(request: Request, _fault: FaultKind | None) -> Response:
+        def act(request: Request, _cue: Cue) -> Response:
             with routes.state.lock:
                 routes.check_request(request)
                 return perform(request)
@@ -186,9 +191,9 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
         return lambda request: stand_in.answer(kind, act, "api", request)
 
     def upload(request: Request) -> Response:
-        def act(request: Request, fault: FaultKind | None) -> Response:
+        def act(request: Request, cue: Cue) -> Response:
             routes.check_request(request)
-            return routes.upload(request, fault)
+            return routes.upload(request, cue)
 
         return stand_in.answer(CallKind.UPLOAD, act, "api", request)
 

@@ -6,12 +6,12 @@ Who may ask is checked here; failing on cue and keeping the log is the business 
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from release_tool.core.documents import parse_json_object
-from release_tool.rehearsal.exchange import Disconnect, Refusal, Request, Response
+from release_tool.rehearsal.exchange import CHUNK_BYTES, Disconnect, Refusal, Request, Response
 from release_tool.rehearsal.github_faults import FaultKind
 from release_tool.rehearsal.github_shapes import REPOSITORY_ID, Shapes
 from release_tool.rehearsal.github_state import Asset, GitHubState, Release
@@ -21,6 +21,14 @@ T = TypeVar("T")
 RANGE = re.compile(r"bytes=(\d{1,15})-")
 BYTES_TYPE = "application/octet-stream"
 API_VERSIONS = ("2022-11-28", "2026-03-10")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is to happen to one call: a fault or none, and what to call when it is half done."""
+
+    fault: FaultKind | None
+    halfway: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -223,7 +231,7 @@ class GitHubRoutes:
         stored = self.state.store_attestation(read_document(request).get("bundle"))
         return Response.of_json({"id": stored}, status=201)
 
-    def upload(self, request: Request, fault: FaultKind | None) -> Response:
+    def upload(self, request: Request, cue: Cue) -> Response:
         """POST …/releases/{id}/assets: enter it, copy the bytes without the lock, declare it good.
 
         An upload that breaks off leaves its entry behind, in the state `starter`.
@@ -234,31 +242,35 @@ class GitHubRoutes:
             if not request.body.length:
                 raise Refusal(400, "Bad Content-Length")
             name = request.query.get("name", "")
-            named = f"renamed-{name}" if fault is FaultKind.RENAMED else name
+            named = f"renamed-{name}" if cue.fault is FaultKind.RENAMED else name
             kind = request.headers.get("Content-Type", BYTES_TYPE)
             asset = self.state.start_asset(release, named, kind)
             asset.label = request.query.get("label")
-        digest = self.copy(request, asset, fault)
+        digest = self.copy(request, asset, cue)
         with self.state.lock:
             self.state.finish_asset(release, asset, request.body.length, digest)
-            if fault is FaultKind.NULL_DIGEST:
+            if cue.fault is FaultKind.NULL_DIGEST:
                 asset.digest = None
-            if fault is FaultKind.WRONG_DIGEST:
+            if cue.fault is FaultKind.WRONG_DIGEST:
                 asset.digest = f"sha256:{'0' * 64}"
             return Response.of_json(self.shapes.asset(release, asset), status=201)
 
-    def copy(self, request: Request, asset: Asset, fault: FaultKind | None) -> str:
+    def copy(self, request: Request, asset: Asset, cue: Cue) -> str:
         """Write an upload's bytes to the asset's file and return their SHA-256, in hex."""
         hasher = hashlib.sha256()
-        half = request.body.length // 2
         with asset.path.open("wb") as file:
-            if fault is FaultKind.RESET:
-                file.write(request.body.read(half))
+            half = request.body.length // 2
+            while request.body.remaining > half:
+                chunk = request.body.read(min(CHUNK_BYTES, request.body.remaining - half))
+                hasher.update(chunk)
+                file.write(chunk)
+            cue.halfway()
+            if cue.fault is FaultKind.RESET:
                 raise Disconnect
             for chunk in request.body.chunks():
                 hasher.update(chunk)
                 file.write(chunk)
-        if fault is FaultKind.ZOMBIE:
+        if cue.fault is FaultKind.ZOMBIE:
             raise Refusal(502, "Bad Gateway")
         return hasher.hexdigest()
 

@@ -41,7 +41,8 @@ def reading(what: str) -> Iterator[None]:
     The parsers beneath (ASN.1, PKCS #7, X.509) document neither all their exceptions nor keep them
     in one tree, and a verdict must not end in a traceback because of its input. So the catch is
     wide, and the blocks it surrounds are small: calls into those parsers and nothing of ours.
-    Their warnings about odd certificates go nowhere: the verdict is given in one line.
+    A panic of the Rust ones is no `Exception`, but no wish to stop the program either. Their
+    warnings about odd certificates go nowhere: the verdict is given in one line.
     """
     try:
         with warnings.catch_warnings():
@@ -51,6 +52,8 @@ def reading(what: str) -> Iterator[None]:
         raise CannotVerify(error.message, hint=error.hint) from error
     except ReleaseToolError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         detail = show(error).strip() or type(error).__name__
         raise CannotVerify(f"{what} is malformed: {detail}") from error

@@ -72,6 +72,7 @@ def verify_signature(
     """
     certificate = open_certificate(bundle.certificate)
     log = find_log(bundle.entry, anchors)
+    check_inclusion(bundle.entry, log)  # the first half of (5): it asks for no time
     stamps = check_timestamps(bundle.timestamps, bundle.content.signature, anchors)
     promised = check_promise(bundle.entry, log)
     times = signing_times(stamps, promised)
@@ -83,8 +84,7 @@ def verify_signature(
     # (4) Was the certificate made public?
     ct_log, published = check_sct(certificate, issuances[0].issuer, anchors)
     report(4, f"recorded at {published.isoformat()}")
-    # (5) Is the signature in the log, and is it this one?
-    check_inclusion(bundle.entry, log)
+    # (5) The entry is in the log; is it about this signature?
     check_entry(bundle, certificate, signed_digest(bundle, digest))
     report(5, f"entry {bundle.entry.index} of {log.url or log.key_id.hex()}")
     # (6) Carried out above; said here, in the order of the ladder.

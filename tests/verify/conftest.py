@@ -63,12 +63,14 @@ class Signer:
         signed = content if isinstance(content, Sha256) else Sha256.of_bytes(content)
         digest = Hashed(algorithm=HashAlgorithm.SHA2_256, digest=bytes.fromhex(signed.hex))
         with self.context(**claims) as signer:
-            return signer.sign_artifact(digest).to_json().encode()
+            bundle: str = signer.sign_artifact(digest).to_json()
+        return bundle.encode()
 
     def state(self, payload: bytes, **claims: Any) -> bytes:
         """Sign a statement's bytes; returns the bundle."""
         with self.context(**claims) as signer:
-            return signer.sign_dsse(dsse.Statement(payload)).to_json().encode()
+            bundle: str = signer.sign_dsse(dsse.Statement(payload)).to_json()
+        return bundle.encode()
 
     @property
     def root(self) -> TrustedRoot:
@@ -112,7 +114,8 @@ def v2() -> Iterator[Signer]:
 
 @pytest.fixture(scope="session", params=["v1", "v2"])
 def signer(request: pytest.FixtureRequest) -> Signer:
-    return request.getfixturevalue(request.param)
+    chosen: Signer = request.getfixturevalue(request.param)
+    return chosen
 
 
 def state_subject(content: bytes, name: str = "model.onnx") -> bytes:
@@ -251,6 +254,7 @@ class ReleaseMaker:
         subjects: Callable[[tuple[Artifact, ...]], tuple[Artifact, ...]] = lambda given: given,
         stated: Change = lambda manifest: manifest,
         model: bytes | None = None,
+        restate: Callable[[bytes], bytes] = lambda payload: payload,
     ) -> Path:
         """Write a release's files into a directory under the recipe's names."""
         recipe, names = U2NETP, U2NETP.names
@@ -273,7 +277,7 @@ class ReleaseMaker:
         statement: Statement = make_statement(
             subjects(artifacts), stated(manifest), Builder("urn:somebody")
         )
-        files[names.provenance] = self.signer.state(statement.payload)
+        files[names.provenance] = self.signer.state(restate(statement.payload))
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (directory / name).write_bytes(content)

@@ -18,6 +18,8 @@ from release_tool.verify.fields import (
     read_object,
 )
 
+STAMPS = ("verificationMaterial", "timestampVerificationData")
+STAMP = {"signedTimestamp": "AAAA"}
 ENTRY = ("verificationMaterial", "tlogEntries", 0)
 PROOF = (*ENTRY, "inclusionProof")
 REMOVE = object()
@@ -61,7 +63,7 @@ def test_what_is_no_bundle_is_said_to_be_none(content, reason):
     ("path", "value", "reason"),
     [
         (("mediaType",), "application/vnd.dev.sigstore.bundle+json;version=0.9", "media type"),
-        (("mediaType",), "application/vnd.dev.sigstore.bundle+json;version=0.2", "should have x509"),
+        (("mediaType",), "application/vnd.dev.sigstore.bundle+json;version=0.2", "have x509"),
         (("extra",), 1, "unknown field 'extra'"),
         (("verificationMaterial",), REMOVE, "is not an object"),
         (("verificationMaterial", "certificate"), REMOVE, "should have certificate"),
@@ -96,8 +98,8 @@ def test_what_is_no_bundle_is_said_to_be_none(content, reason):
         (("messageSignature", "messageDigest", "algorithm"), "SHA2_512", "uses SHA2_512"),
         (("messageSignature", "messageDigest", "digest"), "AAAA", "not a SHA-256 digest"),
         (("verificationMaterial", "certificate", "rawBytes"), "AAAA", "certificate is malformed"),
-        (("verificationMaterial", "timestampVerificationData"), {"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}]}, "a time stamp is malformed"),
-        (("verificationMaterial", "timestampVerificationData"), {"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}] * 2}, "twice"),
+        (STAMPS, {"rfc3161Timestamps": [STAMP]}, "a time stamp is malformed"),
+        (STAMPS, {"rfc3161Timestamps": [STAMP] * 2}, "twice"),
     ],
 )  # fmt: skip
 def test_a_malformed_part_is_named(v1, message_bundles, path, value, reason):

@@ -111,7 +111,7 @@ def test_several_names_are_refused(names):
 def test_no_name_and_names_of_other_kinds_are_refused():
     with pytest.raises(NotVerified, match="names in the certificate: expected one, actual 0"):
         claims(fulcio(8, ISSUER))
-    with pytest.raises(NotVerified, match="kind of the certificate's name: .* actual DNSName"):
+    with pytest.raises(NotVerified, match=r"kind of the certificate's name: .* actual DNSName"):
         claims(x509.SubjectAlternativeName([x509.DNSName("example.org")]), fulcio(8, ISSUER))
 
 

@@ -1,6 +1,7 @@
 """Fetching a release from a server that may be slow, wrong, hostile or gone."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import respx
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, TryAgain
 from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.progress import Advance, Silent
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import start_github
 from release_tool.verify.download import (
@@ -31,19 +33,18 @@ CONTENTS = {name: f"content of {name}".encode() * 20 for name in NEEDED}
 DIGEST = Sha256.of_bytes(b"model")
 
 
-class Told:
+class Told(Silent):
     """A listener that keeps what it is told."""
 
     def __init__(self):
-        self.notes, self.bytes = [], {}
+        self.notes: list[str] = []
+        self.bytes: dict[str, int] = {}
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def bar(self, name, total):
-        from contextlib import nullcontext
-
-        def advance(count):
+    def bar(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        def advance(count: int) -> None:
             self.bytes[name] = self.bytes.get(name, 0) + count
 
         return nullcontext(advance)
@@ -306,7 +307,7 @@ def test_the_bundle_alone_is_fetched_from_a_release(server):
         with pytest.raises(CannotVerify, match="has no file other"):
             fetch_release_bundle(client, API, REPO, TAG, "other")
         server.get(f"{WEB}/{NAMES.bundle}").respond(content=b"other")
-        with pytest.raises(CannotVerify, match="digest of .*: expected sha256:"):
+        with pytest.raises(CannotVerify, match=r"digest of .*: expected sha256:"):
             fetch_release_bundle(client, API, REPO, TAG, NAMES.bundle)
 
 

@@ -19,6 +19,7 @@ from release_tool.verify.evidence import (
     Sidecars,
     evidence_for_bytes,
     evidence_for_digest,
+    exists,
     open_evidence,
 )
 from release_tool.verify.install import install_release
@@ -60,7 +61,7 @@ def test_a_release_with_a_notice_is_verified_and_needs_it(v1, releases, tmp_path
     directory = releases.make(tmp_path / "r", notice=b"Notice", change=claim)
     assert "notice" in [artifact.role for artifact in verify(v1, directory).artifacts]
     (directory / NAMES.notice).unlink()
-    with pytest.raises(NotVerified, match="files of the release: expected .*NOTICE"):
+    with pytest.raises(NotVerified, match=r"files of the release: expected .*NOTICE"):
         verify(v1, directory)
 
 
@@ -231,7 +232,7 @@ def test_in_a_directory_every_file_is_required(copy, name):
 
 def test_a_directory_with_two_models_or_none_is_refused(copy, tmp_path):
     shutil.copy(copy / NAMES.model, copy / "other.onnx")
-    with pytest.raises(CannotVerify, match="should hold one model; it holds other.onnx, u2netp"):
+    with pytest.raises(CannotVerify, match=r"should hold one model; it holds other.onnx, u2netp"):
         open_evidence(copy, U2NETP)
     with pytest.raises(CannotVerify, match="it holds none"):
         open_evidence(tmp_path, U2NETP)
@@ -384,3 +385,42 @@ def test_evidence_for_a_digest_is_named_by_it(v1, message_bundles):
 def test_a_hundred_models_are_verified_in_one_process(v1, copy):
     verdicts = [verify(v1, copy / NAMES.model) for _ in range(100)]
     assert len({verdict.log_index for verdict in verdicts}) == 1
+
+
+def rebuilt(**changes):
+    """Change members of a statement: `build` and `details` go into its build and run details."""
+
+    def restate(payload: bytes) -> bytes:
+        document = json.loads(payload)
+        document["predicate"]["buildDefinition"].update(changes.get("build", {}))
+        document["predicate"].update(changes.get("predicate", {}))
+        document.update(changes.get("statement", {}))
+        return json.dumps(document).encode()
+
+    return restate
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"build": {"buildType": "urn:somebody:else", "resolvedDependencies": []}},
+        {"predicate": {"buildDefinition": None}},
+        {"statement": {"predicateType": "urn:something"}},
+        {"predicate": {"runDetails": None}},
+        {"predicate": {"runDetails": {"builder": None}}},
+    ],
+)
+def test_a_provenance_of_another_kind_is_not_held_against_the_manifest(
+    v1, releases, tmp_path, changes
+):
+    assert verify(v1, releases.make(tmp_path / "r", restate=rebuilt(**changes))).provenance
+
+
+def test_a_licence_that_is_not_at_hand_is_not_checked(v1, copy):
+    (copy / NAMES.license).unlink()
+    assert outcomes(verify(v1, copy / NAMES.model))[11] == "the manifest is about this model"
+
+
+def test_a_file_that_cannot_be_looked_for_is_refused():
+    with pytest.raises(CannotVerify, match="cannot read"):
+        exists(Path("a\0b"))

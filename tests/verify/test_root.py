@@ -77,7 +77,7 @@ def test_a_window_says_what_it_is(v1):
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_damaged_roots_never_crash_and_never_turn_a_refusal_round(v1, message_bundles, seed):
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311
     content = bytearray(v1.stack.trusted_root)
     for _ in range(source.randint(1, 3)):
         at = source.randrange(len(content))

@@ -1,6 +1,7 @@
 """One bundle: what is accepted, and every reason for which one is refused."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +17,19 @@ from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 from sigstore_models.trustroot.v1 import TrustedRoot as OracleModel
 
+from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.rehearsal.stack import Window, start_sigstore
 from release_tool.trust.instance import TrustedRoot
 from release_tool.trust.signer import ExpectedSigner
+from release_tool.verify.bundle import parse_bundle
+from release_tool.verify.certificate import open_certificate
+from release_tool.verify.entry import check_entry
+from release_tool.verify.evidence import evidence_for_digest
+from release_tool.verify.refusal import reading
+from release_tool.verify.signature import check_signature, signing_times
+from release_tool.verify.verdict import verify_release
 
 
 def change(bundle: bytes, edit: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -93,7 +102,7 @@ def test_what_is_accepted_here_is_accepted_by_sigstore_python(
 
 
 def test_another_file_is_refused_by_digest_first(v1, message_bundles):
-    with pytest.raises(NotVerified, match="the file's digest: expected sha256:.* actual sha256:"):
+    with pytest.raises(NotVerified, match=r"the file's digest: expected sha256:.* actual sha256:"):
         v1.verify(message_bundles["v1"], b"tampered")
 
 
@@ -237,27 +246,27 @@ def test_a_moved_integrated_time_is_refused(v1, message_bundles):
         bundle = change(
             message_bundles["v1"], lambda it, t=time: entry(it).update(integratedTime=t)
         )
-        with pytest.raises(NotVerified, match="the promise to include entry .* is not signed"):
+        with pytest.raises(NotVerified, match=r"the promise to include entry .* is not signed"):
             v1.verify(bundle)
 
 
 def test_a_log_entry_of_another_index_is_refused_in_v2_too(v2, message_bundles):
     bundle = change(message_bundles["v2"], lambda it: entry(it).update(logIndex="77"))
-    with pytest.raises(NotVerified, match="index of the log entry: expected .*, actual 77"):
+    with pytest.raises(NotVerified, match=r"index of the log entry: expected .*, actual 77"):
         v2.verify(bundle)
 
 
 def test_the_log_entry_of_another_signature_is_refused(signer):
     one, two = (json.loads(signer.sign(content)) for content in (b"one", b"two"))
     material(one)["tlogEntries"] = material(two)["tlogEntries"]
-    with pytest.raises(NotVerified, match="the log entry's body.spec"):
+    with pytest.raises(NotVerified, match=r"the log entry's body.spec"):
         signer.verify(json.dumps(one).encode(), b"one")
 
 
 def test_the_certificate_of_another_signature_is_refused(signer):
     one, two = (json.loads(signer.sign(content)) for content in (b"one", b"two"))
     material(one)["certificate"] = material(two)["certificate"]
-    with pytest.raises(NotVerified, match="the log entry's body.spec"):
+    with pytest.raises(NotVerified, match=r"the log entry's body\.spec|time of signing"):
         signer.verify(json.dumps(one).encode(), b"one")
 
 
@@ -291,13 +300,8 @@ def test_a_statement_signature_over_another_payload_is_refused(signer):
         payload = base64.b64decode(envelope["payload"]).replace(b"00" * 32, b"11" * 32)
         envelope["payload"] = base64.b64encode(payload).decode()
 
-    content_digest = "11" * 32
-    from release_tool.core.digest import Sha256
-    from release_tool.verify.evidence import evidence_for_digest
-    from release_tool.verify.verdict import verify_release
-
-    evidence = evidence_for_digest(Sha256(content_digest), change(bundle, forge))
-    with pytest.raises(NotVerified, match="the log entry's body.spec"):
+    evidence = evidence_for_digest(Sha256("11" * 32), change(bundle, forge))
+    with pytest.raises(NotVerified, match=r"the log entry's body.spec"):
         verify_release(evidence, signer.expected, signer.root)
 
 
@@ -404,3 +408,120 @@ def test_a_reusable_workflow_called_from_elsewhere_is_refused(v1, content):
     with pytest.raises(NotVerified) as caught:
         v1.verify(bundle, content)
     assert "expected https://github.com/rehearsal/u2netp-mirror" in str(caught.value)
+
+
+def parsed(bundle: bytes):
+    return parse_bundle(bundle, "the bundle")
+
+
+def with_body(bundle, **changes):
+    return replace(bundle, entry=replace(bundle.entry, **changes))
+
+
+def test_an_entry_body_must_be_exactly_the_expected_document(v1, message_bundles, content):
+    bundle, digest = parsed(message_bundles["v1"]), Sha256.of_bytes(content)
+    certificate = open_certificate(bundle.certificate)
+    check_entry(bundle, certificate, digest)
+    body = json.loads(bundle.entry.body)
+    with pytest.raises(CannotVerify, match="the log entry's body is not valid JSON"):
+        check_entry(with_body(bundle, body=b"{"), certificate, digest)
+    for surplus in ({**body, "more": 1}, {**body, "spec": {**body["spec"], "more": 1}}):
+        damaged = with_body(bundle, body=json.dumps(surplus).encode())
+        with pytest.raises(NotVerified, match="members of the log entry's body"):
+            check_entry(damaged, certificate, digest)
+    for other in ({**body, "kind": "dsse"}, {**body, "spec": []}, {**body, "spec": None}):
+        damaged = with_body(bundle, body=json.dumps(other).encode())
+        with pytest.raises(NotVerified, match=r"the log entry's body\.\w+: expected"):
+            check_entry(damaged, certificate, digest)
+
+
+def test_both_forms_of_a_statements_entry_are_compared(v1, v2, statement_bundles):
+    old, new = parsed(statement_bundles["v1"]), parsed(statement_bundles["v2"])
+    for bundle in (old, new):
+        certificate = open_certificate(bundle.certificate)
+        digest = Sha256.of_bytes(bundle.content.signed_bytes)
+        check_entry(bundle, certificate, digest)
+        damaged = replace(bundle, content=replace(bundle.content, signature=b"other"))
+        with pytest.raises(NotVerified, match=r"the log entry's body.spec"):
+            check_entry(damaged, certificate, digest)
+    body = json.loads(old.entry.body)
+    body["spec"]["signatures"] = []
+    damaged = with_body(old, body=json.dumps(body).encode())
+    with pytest.raises(NotVerified, match=r"spec\.signatures: expected"):
+        check_entry(damaged, open_certificate(old.certificate), Sha256("00" * 32))
+
+
+def test_the_early_entries_of_rekor_v2_for_statements_are_understood(statement_bundles):
+    bundle = parsed(statement_bundles["v2"])
+    certificate = open_certificate(bundle.certificate)
+    digest = hashlib.sha256(bundle.content.payload).digest()
+    encode = lambda content: base64.b64encode(content).decode()  # noqa: E731
+    body = {
+        "apiVersion": "0.0.2",
+        "kind": "dsse",
+        "spec": {
+            "dsseV002": {
+                "payloadHash": {"algorithm": "SHA2_256", "digest": encode(digest)},
+                "signatures": [
+                    {
+                        "content": encode(bundle.content.signature),
+                        "verifier": {
+                            "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                            "x509Certificate": {"rawBytes": encode(bundle.certificate)},
+                        },
+                    }
+                ],
+            }
+        },
+    }
+    early = with_body(bundle, kind="dsse", body=json.dumps(body).encode())
+    check_entry(early, certificate, Sha256("00" * 32))
+    other = replace(early, content=replace(early.content, payload=b"other"))
+    with pytest.raises(NotVerified, match=r"payloadHash.digest: expected"):
+        check_entry(other, certificate, Sha256("00" * 32))
+
+
+def test_a_signature_over_other_bytes_is_refused(message_bundles, statement_bundles):
+    bundle = parsed(message_bundles["v1"])
+    certificate = open_certificate(bundle.certificate)
+    with pytest.raises(NotVerified, match="the signature over the file sha256:0000"):
+        check_signature(bundle, certificate, Sha256("00" * 32))
+    with pytest.raises(NotVerified, match="signs a file, where a signed statement was expected"):
+        check_signature(bundle, certificate, None)
+    bundle = parsed(statement_bundles["v1"])
+    damaged = replace(bundle, content=replace(bundle.content, payload=b"other"))
+    with pytest.raises(NotVerified, match="the signature over the statement"):
+        check_signature(damaged, open_certificate(bundle.certificate), None)
+
+
+def test_without_any_time_nothing_is_verified():
+    with pytest.raises(NotVerified, match="nothing that is trusted says when"):
+        signing_times((), None)
+
+
+def test_a_ct_log_of_the_same_id_with_another_key_is_refused(v1, v2, message_bundles):
+    document, other = json.loads(v1.stack.trusted_root), json.loads(v2.stack.trusted_root)
+    document["ctlogs"][0]["publicKey"] = other["ctlogs"][0]["publicKey"]
+    root = TrustedRoot(json.dumps(document).encode(), "forged")
+    with pytest.raises(NotVerified, match="certificate timestamp is not signed by the CT log"):
+        v1.verify(message_bundles["v1"], root=root)
+
+
+def test_intermediates_of_a_time_stamp_authority_are_used_and_listed_once(v1, message_bundles):
+    document = json.loads(v1.stack.trusted_root)
+    chain = document["timestampAuthorities"][0]["certChain"]["certificates"]
+    chain[1:1] = document["certificateAuthorities"][0]["certChain"]["certificates"][:1]
+    v1.verify(message_bundles["v1"], root=TrustedRoot(json.dumps(document).encode(), "longer"))
+    chain[1:1] = chain[1:2]
+    with pytest.raises(CannotVerify, match="already present"):
+        v1.verify(message_bundles["v1"], root=TrustedRoot(json.dumps(document).encode(), "twice"))
+
+
+def test_a_panic_of_a_parser_is_a_refusal_and_a_wish_to_stop_is_not():
+    class PanicException(BaseException):
+        pass
+
+    with pytest.raises(CannotVerify, match="it is malformed: PanicException"), reading("it"):
+        raise PanicException
+    with pytest.raises(KeyboardInterrupt), reading("it"):
+        raise KeyboardInterrupt

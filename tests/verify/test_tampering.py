@@ -1,4 +1,4 @@
-"""Every byte counts: a flipped one is noticed, wherever it stands, and never crashes the verdict."""
+"""Every byte counts: a flipped one is noticed wherever it stands, and never with a crash."""
 
 import json
 import random
@@ -176,7 +176,7 @@ def test_any_json_in_place_of_any_part_of_a_bundle_is_refused(
 def test_bundles_cut_doubled_and_shuffled_never_crash(
     v1, v2, content, message_bundles, statement_bundles, seed, which, kind
 ):
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311
     bundle = bytearray((message_bundles if kind else statement_bundles)[which])
     for _ in range(source.randint(1, 4)):
         start, end = sorted(source.choices(range(len(bundle) + 1), k=2))

@@ -1,0 +1,117 @@
+"""Speed and memory against their targets, rivals side by side in one run: `make bench`.
+
+With UPSTREAM_DIR and CHECKPOINT in the environment the real network is exported, else the small
+stand-in, whose export is mostly the import of torch.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import MIB, Rival, compare, ratio, target
+
+BENCH = Path(__file__).parent
+PYTHON = [sys.executable, "-P"]
+TOOL = [*PYTHON, "-m", "release_tool"]
+MODEL = "u2netp_mirror_v1.onnx"
+REPO = "rehearsal/u2netp-mirror"
+ISSUER = "https://token.actions.githubusercontent.com"
+IDENTITY = f"https://github.com/{REPO}/.github/workflows/release.yml@refs/heads/main"
+
+
+def rehearse(place: Path, *options: str) -> Path:
+    """Rehearse a release to measure with."""
+    command = [*TOOL, "rehearse", "--out", str(place), "--json", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return place
+
+
+def real_source() -> tuple[str, str] | None:
+    """Return the real checkout and checkpoint, where the environment names them."""
+    upstream, checkpoint = os.environ.get("UPSTREAM_DIR"), os.environ.get("CHECKPOINT")
+    return (upstream, checkpoint) if upstream and checkpoint else None
+
+
+def bench_export(place: Path) -> list[bool]:
+    """Compare the whole export with a bare script."""
+    source = real_source()
+    if source is None:
+        print("\nexport: skipped, set UPSTREAM_DIR and CHECKPOINT to measure the real network")
+        return []
+    upstream, checkpoint = source
+    recipe = os.environ.get("RECIPE", "u2netp")
+    names = {"u2netp": "U2NETP", "u2net": "U2NET"}
+    ours = [*TOOL, "export", "--upstream-dir", upstream, "--checkpoint", checkpoint]
+    ours += ["--unpinned-checkpoint", "--recipe", recipe, "--out", str(place / "out")]
+    module = f"{upstream}/model/u2net.py"
+    bare = [*PYTHON, str(BENCH / "bare_export.py"), module, names[recipe], checkpoint]
+    rivals = [Rival("release-tool export", ours), Rival("bare script", [*bare, str(place / "b")])]
+    measured = compare(f"export of {recipe}, all gates", rivals, rounds=3)
+    peaks = [measured[rival.name].peak_bytes for rival in rivals]
+    return [
+        ratio(measured, "release-tool export", "bare script", 3.0),
+        target("memory, release-tool / bare script", peaks[0] / peaks[1], 1.1),
+    ]
+
+
+def bench_verify(place: Path) -> list[bool]:
+    """Compare a verdict with sigstore-python's verifier and its command line."""
+    release = rehearse(place / "release")
+    alone = place / "alone"
+    alone.mkdir()
+    for name in (MODEL, f"{MODEL}.sigstore.json"):
+        shutil.copy(release / name, alone / name)
+    config, root = (release / "rehearsal" / n for n in ("trust_config.json", "trusted_root.json"))
+    believing = ["--repo", REPO, "--trusted-root", str(root), "--offline", "--quiet"]
+    model = str(alone / MODEL)
+    copies = [shutil.copytree(alone, place / f"copy{n}") / MODEL for n in range(100)]
+    library = [*PYTHON, "-m", "sigstore", "--trust-config", str(config), "verify", "identity"]
+    library += ["--cert-identity", IDENTITY, "--cert-oidc-issuer", ISSUER, "--offline", model]
+    bare = [*PYTHON, str(BENCH / "bare_verify.py"), model, str(config), IDENTITY, ISSUER]
+    rivals = [
+        Rival("release-tool verify, the model alone", [*TOOL, "verify", model, *believing]),
+        Rival("release-tool verify, whole release", [*TOOL, "verify", str(release), *believing]),
+        Rival("release-tool verify, 100 models", [*TOOL, "verify", *map(str, copies), *believing]),
+        Rival("bare script on sigstore's verifier", bare),
+        Rival("sigstore verify identity --offline", library),
+        Rival("release-tool --help", [*TOOL, "--help"]),
+    ]
+    measured = compare("verify, whole process", rivals, rounds=10)
+    alone_name, _, many, script, command, helping = (rival.name for rival in rivals)
+    return [
+        ratio(measured, alone_name, script, 1.05),
+        ratio(measured, alone_name, command, 1 / 1.1),
+        ratio(measured, many, alone_name, 2.0),
+        target(f"{helping}, seconds", measured[helping].seconds, 0.15),
+    ]
+
+
+def bench_large(place: Path) -> list[bool]:
+    """Verify a file of 1 GiB in bounded memory."""
+    large = place / "large" / MODEL
+    large.parent.mkdir()
+    script = BENCH / "sign_large.py"
+    subprocess.run([*PYTHON, str(script), str(large)], check=True)
+    root = large.parent / "trusted_root.json"
+    believing = ["--repo", REPO, "--trusted-root", str(root), "--offline", "--quiet"]
+    rival = Rival("release-tool verify, 1 GiB", [*TOOL, "verify", str(large), *believing])
+    measured = compare("a large file", [rival], rounds=1)[rival.name]
+    return [target("memory in MiB", measured.peak_bytes / MIB, 100)]
+
+
+def main() -> None:
+    """Measure everything and say at the end what was missed."""
+    with tempfile.TemporaryDirectory(prefix="release-tool-bench-") as name:
+        place = Path(name)
+        results = [*bench_export(place), *bench_verify(place), *bench_large(place)]
+    print(f"\n{sum(results)} of {len(results)} targets met")
+    print(json.dumps({"met": sum(results), "of": len(results)}))
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
