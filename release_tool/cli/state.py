@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import click
@@ -18,6 +19,7 @@ from release_tool.core.errors import ReleaseToolError
 from release_tool.core.progress import Advance
 
 Row = tuple[str, str]
+BLANK: Row = ("", "")
 
 
 @dataclass(slots=True)
@@ -82,9 +84,8 @@ class State:
             self.answered = True
             click.echo(encode_json(document).decode(), nl=False)
         elif not self.quiet:
-            width = max((len(label) for label, _ in rows), default=0)
-            for label, text in rows:
-                click.echo(f"{label:<{width}}  {text}".rstrip())
+            for row in align(rows):
+                click.echo(row)
 
     def print_error(self, error: ReleaseToolError) -> None:
         """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""
@@ -96,6 +97,16 @@ class State:
             self.say(f"advice: {error.hint}")
         if self.actions:
             click.echo(f"::error title=release-tool::{escape_annotation(error.message)}", err=True)
+
+
+def align(rows: list[Row]) -> Iterator[str]:
+    """Lay rows out in two columns; a blank row begins a table of its own."""
+    for blank, block in groupby(rows, key=lambda row: row == BLANK):
+        table = list(block)
+        width = max(len(label) for label, _ in table)
+        yield from (
+            [""] if blank else (f"{label:<{width}}  {text}".rstrip() for label, text in table)
+        )
 
 
 def escape_annotation(text: str) -> str:

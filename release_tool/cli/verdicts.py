@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from release_tool.cli.judging import Outcome
-from release_tool.cli.state import Row, State
+from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.errors import NotVerified
 from release_tool.verify.release import VerifiedRelease
 
@@ -24,7 +24,7 @@ def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
     if len(outcomes) == 1:
         state.print_result(outcomes[0].to_json(), outcome_rows(outcomes[0], state))
         return
-    rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), ("", ""))]
+    rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), BLANK)]
     documents = [outcome.to_json() for outcome in outcomes]
     failed = max(refusals, key=lambda refusal: isinstance(refusal, NotVerified), default=None)
     state.print_result({"verdicts": documents}, rows[:-1])

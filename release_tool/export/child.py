@@ -36,9 +36,9 @@ FULL_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 1.0
 
 
-def check_toolchain() -> None:
+def check_toolchain(needed: tuple[str, ...] = NEEDED) -> None:
     """Check that the packages of an export are installed; raises `UsageError`."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
             f"an export needs {', '.join(missing)}, which this installation lacks",

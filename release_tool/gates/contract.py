@@ -68,7 +68,7 @@ def check_contract(path: Path, recipe: Recipe) -> ContractReport:
     check_interface(graph, recipe.graph)
     # 5. Every node at any depth.
     census = Census(recipe.graph)
-    check_graph(graph, frozenset(), 0, census)
+    check_graph(graph, (), 0, census)
     # 6. Metadata that means one thing only.
     metadata = parse_metadata(model.message)
     return report(model, recipe, census, metadata)

@@ -27,6 +27,11 @@ REFUSED_IN_GRAPH = {
 }
 
 
+# The names known in each graph around the current one. They are looked through, never merged: a
+# file of many branches would otherwise cost the square of its size.
+Scopes = tuple[set[str], ...]
+
+
 @dataclass(slots=True)
 class Census:
     """What was counted so far, against the limits of a recipe."""
@@ -47,7 +52,7 @@ class Census:
             raise GateError(f"the model has more than {self.spec.max_loops} Loop nodes")
 
 
-def check_graph(graph: Message, outer: frozenset[str], depth: int, census: Census) -> None:
+def check_graph(graph: Message, outer: Scopes, depth: int, census: Census) -> None:
     """Check one graph; `outer` are the names that the graphs around it have given to values."""
     if depth > census.spec.max_subgraph_depth:
         raise GateError(
@@ -77,31 +82,34 @@ def check_graph(graph: Message, outer: frozenset[str], depth: int, census: Censu
 
 
 def check_reads(
-    node: Message, known: set[str], outer: frozenset[str], depth: int, census: Census
+    node: Message, known: set[str], outer: Scopes, depth: int, census: Census
 ) -> set[str]:
     """Check that what a node reads was made before, and the graphs in it; return what it reads."""
     names = set(filter(None, node.all("input")))
     for name in names:
-        if name not in known and name not in outer:
+        if name not in known and not is_known(name, outer):
             raise GateError(f"{node.path} reads {name[:120]!r}, which nothing has made yet")
     for subgraph in subgraphs(node):
-        check_graph(subgraph, outer | known, depth + 1, census)
+        check_graph(subgraph, (*outer, known), depth + 1, census)
         names |= names_read(subgraph)
     return names
 
 
-def define(name: str, known: set[str], outer: frozenset[str], where: str) -> None:
+def is_known(name: str, outer: Scopes) -> bool:
+    """Tell whether a graph around the current one has made a value of that name."""
+    return any(name in names for names in outer)
+
+
+def define(name: str, known: set[str], outer: Scopes, where: str) -> None:
     """Note the name of a new value; raises `GateError` where it is empty or taken."""
     if not name:
         raise GateError(f"{where} makes a value without a name")
-    if name in known or name in outer:
+    if name in known or is_known(name, outer):
         raise GateError(f"{where} makes {name[:120]!r} a second time")
     known.add(name)
 
 
-def check_initializers(
-    graph: Message, known: set[str], outer: frozenset[str], census: Census
-) -> list[str]:
+def check_initializers(graph: Message, known: set[str], outer: Scopes, census: Census) -> list[str]:
     """Check the tensors that a graph carries; return their names."""
     names = []
     for tensor in graph.all("initializer"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug, Tag
+from release_tool.publish.failures import NotFound
 from release_tool.publish.github import GitHub
 from release_tool.publish.plan import ServerState
 from release_tool.publish.remote import RemoteRelease
@@ -42,4 +43,7 @@ def fetch_draft(github: GitHub, repo: RepoSlug, release_id: int) -> RemoteReleas
     fresh = github.fetch_release(repo, release_id)
     if fresh is None or not fresh.draft:
         return None
-    return replace(fresh, assets=github.fetch_assets(repo, release_id))
+    try:
+        return replace(fresh, assets=github.fetch_assets(repo, release_id))
+    except NotFound:  # another run removed it in this very moment
+        return None

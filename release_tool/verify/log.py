@@ -38,7 +38,7 @@ def check_promise(entry: LogEntry, log: Log) -> datetime | None:
     if entry.promise is None or entry.integrated_time is None:
         return None
     if (entry.kind, entry.version) not in WITH_PROMISE:
-        raise NotVerified(f"a log entry {entry.kind} {entry.version} cannot carry a promise")
+        raise CannotVerify(f"log entries {entry.kind} {entry.version} with a promise are unknown")
     # RFC 8785 form; with these four members of ASCII and integers that is plain compact JSON.
     message = {
         "body": base64.b64encode(entry.body).decode(),

@@ -66,13 +66,31 @@ class Checker:
         path = re.sub(r"(/commits/)(.+)", lambda m: m[1] + m[2].replace("/", "%2F"), parts.path)
         kind = request.headers.get("content-type", "application/json")
         sent = body.decode("latin-1") if kind == "application/json" else "bytes"
-        got = response.content.decode("latin-1") if "json" in response.headers.get("content-type", "") else ""
-        key = (request.method, path, parts.query, kind, sent, response.status_code, normalised(got, base), on_cue)
+        got = (
+            response.content.decode("latin-1")
+            if "json" in response.headers.get("content-type", "")
+            else ""
+        )
+        key = (
+            request.method,
+            path,
+            parts.query,
+            kind,
+            sent,
+            response.status_code,
+            normalised(got, base),
+            on_cue,
+        )
         with self.lock:
             if key in self.seen:
                 return
             asked = MockRequest(
-                HOST, request.method, path, args=dict(parse_qsl(parts.query)), data=body or None, content_type=kind
+                HOST,
+                request.method,
+                path,
+                args=dict(parse_qsl(parts.query)),
+                data=body or None,
+                content_type=kind,
             )
             self.openapi.validate_request(asked)
             if not on_cue:
@@ -91,7 +109,8 @@ class Checker:
             assert not response.content  # described without a content type
             return
         self.openapi.validate_response(
-            asked, MockResponse(response.content, response.status_code, dict(response.headers), kind)
+            asked,
+            MockResponse(response.content, response.status_code, dict(response.headers), kind),
         )
 
 

@@ -74,7 +74,11 @@ class World:
         recorder.refuse = refuse or recorder.refuse
         self.recorders.append(recorder)
         client = self.stack.enter_context(httpx.Client(transport=recorder))
-        options = {"silence_seconds": 30.0, "sleep": self.naps.append, "progress": self.notes} | options
+        options = {
+            "silence_seconds": 30.0,
+            "sleep": self.naps.append,
+            "progress": self.notes,
+        } | options
         github = open_github(api or self.stand_in.api, token, client=client, **options)
         return self.stack.enter_context(github)
 
@@ -110,7 +114,9 @@ class World:
             assets = found.json()["assets"]
             assert all(asset["state"] == "uploaded" for asset in assets)
             urls = {asset["name"]: asset["browser_download_url"] for asset in assets}
-            return {name: anybody.get(url, follow_redirects=True).content for name, url in urls.items()}
+            return {
+                name: anybody.get(url, follow_redirects=True).content for name, url in urls.items()
+            }
 
 
 @pytest.fixture(scope="session")

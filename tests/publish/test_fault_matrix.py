@@ -32,10 +32,10 @@ target               commit           1    6   6   6   6   6
 git tag              commit           2    6   6   0   0   0
 make draft           make-draft       1    6   6   6   6   0
 read draft           release          1    6   6   0   6   6
-list assets          assets           1    6   6   6   6   6
+list assets          assets           1    6   6   0   6   6
 upload               upload           2    6   6   0   6   0
 read draft again     release          2    6   6   0   6   6
-list assets again    assets           2    6   6   6   6   6
+list assets again    assets           2    6   6   0   6   6
 publish              publish          1    6   6   0   6   0
 tag, read back       release-by-tag   2   75  75   0  75  75
 list, read back      releases         2   75  75  75  75  75
@@ -60,12 +60,17 @@ ONLY_UPLOADS = {"zombie": 0, "wrong-digest": 0, "null-digest": 0, "renamed": 0}
 FOR_EVER = {
     # A lost or truncated answer means that it was done; the next look finds it.
     **dict.fromkeys(
-        [(call, fault) for call in ("make draft", "upload", "publish")
-         for fault in ("lost", "truncated")], 0
+        [
+            (call, fault)
+            for call in ("make draft", "upload", "publish")
+            for fault in ("lost", "truncated")
+        ],
+        0,
     ),
     ("remove asset", "truncated"): 0,  # its answer has no body that could be cut
     ("download", "truncated"): 0,  # nor has a redirect's
     ("read draft", "404"): 75,  # as if another run removed each draft
+    ("list assets", "404"): 75,
     ("make draft", "422"): 6,
     ("upload", "404"): 6,
     ("upload", "422"): 6,
@@ -88,16 +93,31 @@ FOR_EVER = {
 ALWAYS_DONE = {"remove draft"}
 """A leftover that cannot be removed is only remarked upon: the release stands."""
 
-SECOND_TIMES = {"read draft again", "list assets again", "tag, read back", "list, read back",
-                "assets, read back", "git tag, read back"}
+SECOND_TIMES = {
+    "read draft again",
+    "list assets again",
+    "tag, read back",
+    "list, read back",
+    "assets, read back",
+    "git tag, read back",
+}
 """The same calls as above them, later; they fail once only."""
 
 
 def read_table():
     rows = [re.split(r"\s{2,}", line.strip()) for line in DEFINITE.strip().splitlines()[2:]]
     return {
-        call: (kind, int(nth), dict(zip(["401", "403", "404", "409", "422"],
-                                        map(int, " ".join(rest).split()), strict=True)))
+        call: (
+            kind,
+            int(nth),
+            dict(
+                zip(
+                    ["401", "403", "404", "409", "422"],
+                    map(int, " ".join(rest).split()),
+                    strict=True,
+                )
+            ),
+        )
         for call, kind, nth, *rest in rows
     }
 
@@ -119,8 +139,12 @@ def expect_for_ever(call, fault):
 
 
 FAULTS = [*TRANSIENT, "401", "403", "404", "409", "422", *ONLY_UPLOADS]
-ONCE = [(call, fault) for call in CALLS for fault in FAULTS
-        if call == "upload" or fault not in ONLY_UPLOADS]
+ONCE = [
+    (call, fault)
+    for call in CALLS
+    for fault in FAULTS
+    if call == "upload" or fault not in ONLY_UPLOADS
+]
 LASTING = [(call, fault) for call, fault in ONCE if call not in SECOND_TIMES]
 
 

@@ -5,7 +5,13 @@ import threading
 import pytest
 
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain
+from release_tool.core.errors import (
+    ConflictError,
+    InputError,
+    PublishError,
+    ReleaseToolError,
+    TryAgain,
+)
 from release_tool.core.names import Tag
 from release_tool.publish.remote import DraftRelease, PublishedRelease
 from release_tool.publish.transaction import abort_draft
@@ -320,6 +326,7 @@ def test_a_file_spoiled_in_the_middle_of_its_upload_never_becomes_an_asset(world
             return super().bar(name, total)
 
     if spoil == "replace":
+
         class Replacer(type(world.notes)):
             def bar(self, name, total):
                 outer = super().bar(name, total)
@@ -354,7 +361,9 @@ def test_a_file_spoiled_in_the_middle_of_its_upload_never_becomes_an_asset(world
     assert world.visible() == before
 
 
-def test_files_that_no_release_can_hold_are_refused_before_the_first_request(world, files, tmp_path):
+def test_files_that_no_release_can_hold_are_refused_before_the_first_request(
+    world, files, tmp_path
+):
     empty = tmp_path / "empty"
     empty.touch()
     huge = tmp_path / "huge"
@@ -408,16 +417,14 @@ def test_a_lost_answer_to_the_publication_is_read_back(make_world, files):
 
 
 def test_a_refusal_of_what_was_done_all_the_same_is_read_back(make_world, files):
-    """The answer was lost on GitHub's side, and its proxy asked again."""
+    """GitHub's own proxy asked twice, and the second answer came through."""
 
-    def publish_twice(moment, entry):
-        if moment == "received" and entry.kind == "publish":
-            release = next(iter(world.state.releases.values()))
-            world.state.publish(release, {})
+    def publish_first(moment, entry):
+        if (moment, entry.kind) == ("received", "publish"):
+            world.state.publish(next(iter(world.state.releases.values())), {})
 
-    world = make_world(immutable=True, watch=publish_twice)
-    world.stand_in.faults.append(Fault.parse("publish:422"))
-    assert world.publish(files) is not None
+    world = make_world(faults=[Fault.parse("publish:409")], watch=publish_first)
+    assert not world.publish(files).already
     assert world.visible() == contents(files)
 
 
@@ -464,7 +471,7 @@ def test_two_runs_at_once_make_one_release(make_world, files):
         barrier.wait()
         try:
             results.append(world.publish(files, github))
-        except Exception as error:
+        except ReleaseToolError as error:
             results.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(2)]
@@ -476,6 +483,118 @@ def test_two_runs_at_once_make_one_release(make_world, files):
     assert len({result.id for result in results}) == 1
     assert len(world.state.releases) == 1
     assert world.visible() == contents(files)
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_a_run_that_is_overtaken_right_before_publishing_ends_well(make_world, files, immutable):
+    """The second run goes from start to end while the first one's order to publish is held."""
+    others = []
+
+    def overtake(moment, entry):
+        if (moment, entry.kind) == ("received", "publish") and not others:
+            others.append(None)
+            others.append(world.publish(files))
+
+    world = make_world(immutable=immutable, watch=overtake)
+    first = world.publish(files)
+    assert others[1].id == first.id
+    assert len(world.state.releases) == 1
+    assert world.visible() == contents(files)
+
+
+def test_a_run_that_signed_apart_and_comes_second_is_told_and_leaves_no_draft(
+    make_world, files, tmp_path
+):
+    """Both runs have the same manifest, but each has made its own bundle."""
+    mine = tmp_path / "mine.json"
+    mine.write_bytes(b'{"bundle": 2}\n')
+    others = []
+
+    def overtake(moment, entry):
+        if (moment, entry.kind) == ("received", "publish") and not others:
+            others.append(None)
+            others.append(world.publish(files))
+
+    world = make_world(watch=overtake)
+    with pytest.raises(ConflictError, match=r"sigstore\.json has the"):
+        world.publish({**files, "tiny.onnx.sigstore.json": mine})
+    assert isinstance(others[1], PublishedRelease)
+    assert len(world.state.releases) == 1
+    assert world.visible() == contents(files)
+
+
+def test_a_draft_that_vanishes_under_a_run_is_made_anew(make_world, files):
+    def vanish(moment, entry):
+        if (moment, entry.kind) == ("received", "upload") and len(world.state.tags) == 0:
+            world.state.tags["gone"] = "ab" * 20
+            world.state.releases.clear()
+
+    world = make_world(watch=vanish)
+    world.publish(files)
+    assert world.visible() == contents(files)
+
+
+def test_drafts_that_keep_vanishing_are_given_up(make_world, files):
+    def vanish(moment, entry):
+        if (moment, entry.kind) == ("performed", "make-draft"):
+            world.state.releases.clear()
+
+    world = make_world(watch=vanish)
+    with pytest.raises(TryAgain, match="keep vanishing"):
+        world.publish(files)
+    assert world.kinds().count("make-draft") == 4
+
+
+def test_an_asset_that_is_repaired_while_a_run_looks_away_is_left_alone(make_world, files):
+    world = make_world()
+    draft = world.state.releases[world.publish(files, keep_draft=True).id]
+    asset = next(iter(draft.assets.values()))
+    right, asset.digest = asset.digest, f"sha256:{'1' * 64}"
+    looks = []
+
+    def repair(moment, entry):
+        if (moment, entry.kind) == ("performed", "assets"):
+            looks.append(entry)
+            asset.digest = right
+
+    world.stand_in.watch = repair
+    world.publish(files)
+    assert looks
+    assert "remove-asset" not in world.kinds()
+
+
+def test_a_draft_published_by_another_run_is_not_touched_by_a_removal(make_world, files):
+    """What looked like a bad asset of a draft belongs to a published release by now."""
+    world = make_world()
+    draft = world.state.releases[world.publish(files, keep_draft=True).id]
+    asset = next(iter(draft.assets.values()))
+    right, asset.digest = asset.digest, f"sha256:{'1' * 64}"
+    looks = []
+
+    def publish(moment, entry):
+        if (moment, entry.kind) == ("performed", "assets") and not looks:
+            looks.append(entry)
+            asset.digest = right
+            world.state.publish(draft, {})
+
+    world.stand_in.watch = publish
+    assert world.publish(files).already
+    assert "remove-asset" not in world.kinds()
+
+
+def test_a_run_that_never_comes_to_rest_ends(make_world, files):
+    """Another program keeps breaking the draft's tag."""
+
+    def spoil(moment, entry):
+        if (moment, entry.kind) == ("performed", "edit"):
+            next(iter(world.state.releases.values())).tag = "untagged-0"
+
+    world = make_world(watch=spoil)
+    kept = world.publish(files, keep_draft=True)
+    world.state.releases[kept.id].tag = "untagged-0"
+    with pytest.raises(TryAgain, match="does not come to rest"):
+        world.publish(files)
+    assert world.visible() is None
 
 
 def test_abort_removes_our_draft_and_nothing_else(world, files):

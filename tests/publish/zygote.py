@@ -1,4 +1,4 @@
-"""Runs publications that die: one process that forks a child for each, so that importing is paid once.
+"""Runs publications that die: one process that forks a child for each, to import only once.
 
 Reads one JSON order a line from stdin, says the child's pid, then how it ended. A child kills
 itself (SIGKILL) right before its k-th request is sent, or right after its answer was read; with
@@ -65,8 +65,8 @@ for line in sys.stdin:
             publish(json.loads(line))
         except ReleaseToolError as error:
             os._exit(error.exit_code)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the parent tells exit codes apart
             os._exit(1)
         os._exit(0)
-    print(pid, flush=True)
-    print(os.waitpid(pid, 0)[1], flush=True)
+    print(pid, flush=True)  # noqa: T201
+    print(os.waitpid(pid, 0)[1], flush=True)  # noqa: T201

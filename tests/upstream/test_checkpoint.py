@@ -605,8 +605,9 @@ def test_a_damaged_checkpoint_is_read_or_refused_and_nothing_else(opened, conten
         st.sampled_from(
             [b"(", b")", b"]", b"}", b"N", b"K\x01", b"2", b"0", b"1", b"t", b"\x85", b"\x86",
              b"\x87", b"a", b"e", b"s", b"u", b"q\x01", b"h\x01", b"\x94", b"R", b"b", b"Q",
-             text("storage"), text("a"), ORDERED, REBUILD, storage(), tensor(), b"ctorch\nFloatStorage\n", b"\x88",
-             b"\x95" + bytes(8), b"j\x01\x00\x00\x00", b"r\x01\x00\x00\x00", b"T\x01\x00\x00\x00a",
+             text("storage"), text("a"), ORDERED, REBUILD, storage(), tensor(),
+             b"ctorch\nFloatStorage\n", b"\x88", b"\x95" + bytes(8), b"j\x01\x00\x00\x00",
+             b"r\x01\x00\x00\x00", b"T\x01\x00\x00\x00a",
              b"G" + bytes(8), b"M\x01\x00"]
         ),
         max_size=40,

@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -125,7 +126,7 @@ def test_a_time_beyond_the_calendar_is_refused():
         check_promise(signed, LOG)
 
 
-def spki(key) -> bytes:
+def spki(key: Any) -> Any:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

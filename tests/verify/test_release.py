@@ -38,7 +38,7 @@ def outcomes(verified) -> dict[int, str]:
 
 @pytest.fixture
 def copy(release, tmp_path) -> Path:
-    return shutil.copytree(release, tmp_path / "copy")
+    return Path(shutil.copytree(release, tmp_path / "copy"))
 
 
 def test_a_whole_release_is_verified_by_every_step(v1, release):
@@ -349,6 +349,7 @@ def test_an_older_model_stays_when_the_new_one_is_refused(v1, copy, tmp_path):
 def test_sidecars_other_than_the_verified_ones_are_not_installed(v1, copy, tmp_path):
     evidence = open_evidence(copy, U2NETP)
     verified = verify_release(evidence, v1.expected, v1.root)
+    assert evidence.sidecars is not None
     other = replace(evidence, sidecars=replace(evidence.sidecars, license=b"other"))
     with pytest.raises(NotVerified, match="the license is not the one that was verified"):
         install_release(other, verified, tmp_path / "model", U2NETP)

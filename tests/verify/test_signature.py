@@ -38,11 +38,11 @@ def change(bundle: bytes, edit: Callable[[dict[str, Any]], Any]) -> bytes:
     return json.dumps(document).encode()
 
 
-def material(document: dict[str, Any]) -> dict[str, Any]:
+def material(document: dict[str, Any]) -> Any:
     return document["verificationMaterial"]
 
 
-def entry(document: dict[str, Any]) -> dict[str, Any]:
+def entry(document: dict[str, Any]) -> Any:
     return material(document)["tlogEntries"][0]
 
 
@@ -236,16 +236,18 @@ def test_without_promise_and_with_a_good_time_stamp_v1_is_verified(v1, message_b
 
 def test_an_integrated_time_that_nothing_signs_is_refused(v1, message_bundles):
     for name in ("inclusionPromise", "integratedTime"):
-        bundle = change(message_bundles["v1"], lambda it, name=name: entry(it).pop(name))
+        document = json.loads(message_bundles["v1"])
+        entry(document).pop(name)
+        bundle = json.dumps(document).encode()
         with pytest.raises(CannotVerify, match="an integrated time without a promise"):
             v1.verify(bundle)
 
 
 def test_a_moved_integrated_time_is_refused(v1, message_bundles):
     for time in ("1", "99999999999999", "18446744073709551615"):
-        bundle = change(
-            message_bundles["v1"], lambda it, t=time: entry(it).update(integratedTime=t)
-        )
+        document = json.loads(message_bundles["v1"])
+        entry(document)["integratedTime"] = time
+        bundle = json.dumps(document).encode()
         with pytest.raises(NotVerified, match=r"the promise to include entry .* is not signed"):
             v1.verify(bundle)
 
@@ -274,17 +276,17 @@ def test_entries_of_a_kind_that_does_not_fit_are_refused(
     v1, v2, message_bundles, statement_bundles
 ):
     for kind, version in (("intoto", "0.0.2"), ("dsse", "0.0.1"), ("hashedrekord", "0.0.3")):
-        edit = {"kind": kind, "version": version}
-        bundle = change(message_bundles["v2"], lambda it, e=edit: entry(it).update(kindVersion=e))
+        document = json.loads(message_bundles["v2"])
+        entry(document)["kindVersion"] = {"kind": kind, "version": version}
         with pytest.raises((NotVerified, CannotVerify)):
-            v2.verify(bundle)
+            v2.verify(json.dumps(document).encode())
     edit = {"kind": "hashedrekord", "version": "0.0.1"}
     bundle = change(statement_bundles["v1"], lambda it: entry(it).update(kindVersion=edit))
     with pytest.raises(CannotVerify, match="are not supported here"):
         v1.verify(bundle)
     edit = {"kind": "intoto", "version": "0.0.2"}
     bundle = change(message_bundles["v1"], lambda it: entry(it).update(kindVersion=edit))
-    with pytest.raises(NotVerified, match="cannot carry a promise"):
+    with pytest.raises(CannotVerify, match=r"log entries intoto 0.0.2 with a promise are unknown"):
         v1.verify(bundle)
 
 
