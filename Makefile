@@ -10,10 +10,11 @@ BIN := $(VENV)/bin
 WHEELS := build/wheel
 SOURCES := $(shell find release_tool -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+FUZZ_SECONDS ?= 60
 UPSTREAM_DIR ?=
 CHECKPOINT ?=
 
-.PHONY: rehearse test check lint types workflows bench test-interop docs clean
+.PHONY: rehearse test check lint types workflows bench fuzz test-interop docs clean
 
 rehearse: $(VENV)/.rehearse ## the whole chain against stand-ins on this machine
 	$(BIN)/release-tool rehearse $(if $(UPSTREAM_DIR),--upstream-dir $(UPSTREAM_DIR)) \
@@ -40,6 +41,9 @@ workflows: $(VENV)/.dev
 
 bench: $(VENV)/.dev ## speed and memory, rivals side by side
 	$(BIN)/python tests/bench/run.py
+
+fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each
+	$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
 
 test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node and npm)
 	sh tests/interop/run.sh $(BIN)

@@ -16,6 +16,7 @@ from release_tool.core.errors import Interrupted, ReleaseToolError
 
 COMMANDS = {
     "rehearse": "Rehearse a whole release against stand-ins on this machine.",
+    "checkpoint": "Fetch the pinned checkpoint from any https address.",
     "export": "Export a model from an audited checkout and prove it.",
     "check": "Run the gates on an ONNX file.",
     "sign": "Sign the files of a release with Sigstore.",

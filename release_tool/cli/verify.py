@@ -1,10 +1,12 @@
 """`release-tool verify`: a consumer's verdict."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from release_tool.cli.judging import Judge, Lineage, open_bundles
+from release_tool.cli.judging import FindBundles, Judge
 from release_tool.cli.options import (
     FILE,
     Settings,
@@ -23,6 +25,8 @@ from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_outcomes
 from release_tool.core.errors import UsageError
 from release_tool.trust.instance import open_trusted_root
+from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.evidence import read_evidence
 
 
 @click.command("verify")
@@ -71,8 +75,31 @@ def command(
         raise UsageError("--bundle goes with one model, and without --from")
     expected = resolve_signer(signer, settings)
     root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
-    lineage = Lineage.of(checkpoint, settings, pinned=not unpinned_checkpoint)
+    prove = None
+    if checkpoint is not None:
+        from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
+
+        prove = Lineage.of(checkpoint, settings, pinned=not unpinned_checkpoint).prove
     with open_bundles(origin, bundle, resolve_api(github_api, settings), trust) as find_bundles:
-        judge = Judge(settings.recipe, expected, root, find_bundles, lineage)
+        judge = Judge(settings.recipe, expected, root, find_bundles, prove)
         outcomes = [judge.outcome(model) for model in models]
     show_outcomes(state, outcomes)
+
+
+@contextmanager
+def open_bundles(
+    origin: str | None, given: Path | None, api: str, trust: TrustOptions
+) -> Iterator[FindBundles]:
+    """Yield what finds a model's bundles: the one given, those at `origin`, or none but its own."""
+    if given is not None:
+        content = read_evidence(given, BUNDLE_LIMIT_BYTES)
+        yield lambda _model, _digest: (content,)
+    elif origin is None:
+        yield lambda _model, _digest: None
+    elif trust.offline:
+        raise UsageError("--offline and --from exclude each other")
+    else:
+        from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
+
+        with open_origin(origin, api) as fetch:
+            yield fetch

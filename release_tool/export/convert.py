@@ -47,8 +47,8 @@ def build_network(source: bytes, job: Job) -> torch.nn.Module:
     return network.eval()
 
 
-def load_tensors(network: torch.nn.Module, tensors: Iterable[Tensor], job: Job) -> None:
-    """Load a checkpoint's tensors; raises `InputError` unless names, types and shapes fit exactly.
+def check_fit(network: torch.nn.Module, tensors: Iterable[Tensor], job: Job) -> None:
+    """Check a checkpoint's names and shapes against the network; raises `InputError`.
 
     Training counters (`num_batches_tracked`) may be missing, as torch 0.4.0 did not write them.
     """
@@ -70,9 +70,13 @@ def load_tensors(network: torch.nn.Module, tensors: Iterable[Tensor], job: Job) 
     floats = sum(not name.endswith(COUNTER) for name in given)
     if floats != job.float_tensors:
         raise InputError(f"the checkpoint has {floats} tensors, the recipe {job.float_tensors}")
+
+
+def load_tensors(network: torch.nn.Module, tensors: Iterable[Tensor]) -> None:
+    """Load a checkpoint's tensors, bit for bit, into a network that they fit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the mapped file cannot be written, and never is
-        state = {name: as_torch(tensor) for name, tensor in given.items()}
+        state = {tensor.name: as_torch(tensor) for tensor in tensors}
     network.load_state_dict(state, strict=False)
 
 
@@ -88,12 +92,21 @@ def as_torch(tensor: Tensor) -> torch.Tensor:
     return torch.frombuffer(tensor.data, dtype=dtype).reshape(tensor.shape)
 
 
-def trace(network: torch.nn.Module, job: Job, scratch: Path) -> onnx.ModelProto:
-    """Export the network with its weights as inputs, so that no value of theirs shapes the graph.
+def make_distinct(network: torch.nn.Module) -> None:
+    """Fill every tensor of the state dict with a number of its own."""
+    with torch.no_grad():
+        for index, tensor in enumerate(network.state_dict().values(), start=1):
+            tensor.fill_(index)
 
-    With weights inside, the exporter would merge those that are equal. Evaluation mode, no constant
-    folding: then every tensor of the state dict stays what it is. `scratch` is a file to write to.
+
+def trace(network: torch.nn.Module, job: Job, scratch: Path) -> onnx.ModelProto:
+    """Export the network with its weights as inputs, in evaluation mode, without constant folding.
+
+    The exporter merges weights of equal value, also where they are inputs only. So it is shown
+    weights that all differ (`network` keeps them), and the graph cannot depend on the checkpoint.
+    `scratch` is a file to write to.
     """
+    make_distinct(network)
     example = torch.zeros(1, job.input_channels, job.height, job.width)
     torch.onnx.export(
         SelectedOutput(network, job.selected_output).eval(),

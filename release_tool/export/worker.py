@@ -72,11 +72,12 @@ def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
 
     step()
     network = convert.build_network((directory / MODULE).read_bytes(), job)
-    convert.load_tensors(network, tensors, job)
+    convert.check_fit(network, tensors, job)
     step()
     raw = convert.trace(network, job, directory / "raw.onnx")
     names = [name for name in network.state_dict() if not name.endswith(convert.COUNTER)]
     skeleton = normalise.normalise(raw, names, f"{convert.WRAPPED}.", job.output_name)
+    convert.load_tensors(network, tensors)
     step()
     with (directory / MODEL).open("wb") as stream:
         holder = Tensors(tensors)

@@ -144,7 +144,10 @@ def parse_certificate(value: Any, where: str) -> Certificate:
     der = read_octets(read_object(value, where), "rawBytes", where)
     try:
         certificate = load_der_x509_certificate(der)
+        # The parser is lazy: what is malformed must come out here, where it is the root's fault.
         _ = certificate.extensions, certificate.public_key(), certificate.subject.rfc4514_string()
+        _ = certificate.issuer.public_bytes(), certificate.issuer.rfc4514_string()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except Exception as error:  # the parser's exceptions are not documented
         raise InputError(f"{where} holds something that is no certificate") from error
     return certificate

@@ -29,7 +29,7 @@ be a basic error where they are JSON. That a 422 of the upload path has a body i
 """
 
 UNREADABLE = {"html", "html-500", "truncated"}
-"""Faults on cue after which an answer is no longer GitHub's; the stand-in names them in a header."""
+"""Faults on cue after which an answer is not GitHub's any more, as a header of it says."""
 
 STARTER = "the state `starter` of an asset is missing from the description's enum of states"
 BASIC_ERROR = {"message": str, "documentation_url": str}
@@ -53,7 +53,7 @@ class Checker:
         assert "starter" not in self.states["enum"], STARTER
         self.states["enum"].append("starter")
         self.openapi = OpenAPI.from_dict(spec)
-        self.seen: set[tuple] = set()
+        self.seen: set[tuple[object, ...]] = set()
         self.lock = threading.Lock()
 
     def check(self, request: httpx.Request, body: bytes, response: httpx.Response) -> None:
@@ -88,7 +88,7 @@ class Checker:
                 HOST,
                 request.method,
                 path,
-                args=dict(parse_qsl(parts.query)),
+                args=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 data=body or None,
                 content_type=kind,
             )
@@ -130,7 +130,7 @@ class Recorder(httpx.BaseTransport):
         body = b"" if streamed else request.read()
         answer = self.inner.handle_request(request)
         try:
-            content = b"".join(answer.stream)
+            content = b"".join(answer.iter_raw())
         finally:
             answer.close()
         whole = httpx.Response(

@@ -1,8 +1,10 @@
 """A stand-in, clients that never sleep, and files to publish; every exchange is validated."""
 
 import contextlib
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -17,14 +19,7 @@ MANIFEST = "tiny.manifest.json"
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
 
 
-def load_checker():
-    spec = importlib.util.spec_from_file_location("openapi_checker", CHECKER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CHECKING = load_checker()
+CHECKING = SimpleNamespace(**runpy.run_path(str(CHECKER)))
 
 
 class Notes:
@@ -69,27 +64,27 @@ class World:
         self.repo = RepoSlug.parse(stand_in.repo)
         self.tag = Tag.parse("tiny-v1")
 
-    def connect(self, token=TOKEN, refuse=None, api=None, **options):
+    def connect(self, token=TOKEN, refuse=None, api=None, **changed):
         recorder = CHECKING.Recorder()
         recorder.refuse = refuse or recorder.refuse
         self.recorders.append(recorder)
         client = self.stack.enter_context(httpx.Client(transport=recorder))
-        options = {
+        options: dict[str, Any] = {
             "silence_seconds": 30.0,
             "sleep": self.naps.append,
             "progress": self.notes,
-        } | options
+        } | changed
         github = open_github(api or self.stand_in.api, token, client=client, **options)
         return self.stack.enter_context(github)
 
-    def publish(self, files, github=None, **options):
-        options = {
+    def publish(self, files, github=None, **changed):
+        options: dict[str, Any] = {
             "target": "main",
             "title": "Tiny",
             "body": "A tiny model",
             "manifest_name": MANIFEST,
             "progress": self.notes,
-        } | options
+        } | changed
         github = github or self.connect()
         return publish_release(github, self.repo, self.tag, files, **options)
 
@@ -103,7 +98,7 @@ class World:
 
     def visible(self):
         """What anybody sees of the tag: None, or asset name -> bytes."""
-        with httpx.Client(trust_env=False, verify=False) as anybody:
+        with httpx.Client(trust_env=False, verify=False) as anybody:  # noqa: S501 - no TLS here
             root = f"{self.stand_in.api}/repos/{self.repo}/releases"
             listed = [item for item in anybody.get(root).json() if not item["draft"]]
             found = anybody.get(f"{root}/tags/{self.tag}")

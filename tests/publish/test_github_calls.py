@@ -12,7 +12,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain, UsageError
 from release_tool.core.names import CommitId, RepoSlug, Tag
-from release_tool.core.progress import SILENT
+from release_tool.core.progress import Silent
 from release_tool.publish.attestation import send_attestation
 from release_tool.publish.failures import AlreadyExists, AnswerLost, Moved, NotFound, Refused
 from release_tool.publish.github import open_github
@@ -157,7 +157,7 @@ def test_a_redirect_elsewhere_in_the_api_is_refused_with_advice(mocked, github):
     mocked.get(f"{ROOT}/releases").respond(307, headers={"Location": f"{API}/elsewhere"})
     with pytest.raises(Moved) as caught:
         github.fetch_releases(REPO)
-    assert "present name" in caught.value.hint
+    assert "present name" in str(caught.value.hint)
 
 
 def test_a_draft_is_asked_for_with_everything_that_it_needs(mocked, github):
@@ -227,6 +227,7 @@ def test_an_enterprise_server_is_not_github_coms_upload_host(mocked, artifact):
     mocked.get(f"{api}/repos/owner/name/releases/5").respond(json=RELEASE)
     with open_github(f"{api}/", SECRET) as github:
         release = github.fetch_release(REPO, 5)
+        assert release is not None
         with pytest.raises(PublishError, match="another host"):
             github.send_asset(release, *artifact)
 
@@ -239,7 +240,9 @@ def test_an_enterprise_upload_on_the_same_origin_is_taken(mocked, artifact):
     )
     mocked.post(upload).respond(201, json=ASSET)
     with open_github(api, SECRET) as github:
-        github.send_asset(github.fetch_release(REPO, 5), *artifact)
+        release = github.fetch_release(REPO, 5)
+        assert release is not None
+        github.send_asset(release, *artifact)
 
 
 def remote_asset(size=3):
@@ -268,7 +271,7 @@ def test_a_download_is_not_redirected_to_an_unsafe_address(mocked, github, place
 def test_a_download_that_is_redirected_nowhere_is_tried_again(mocked, github, place):
     route = mocked.get(f"{ROOT}/releases/assets/7")
     route.respond(302, headers={"Location": place})
-    with pytest.raises(TryAgain, match="redirect to nowhere|Invalid URL"):
+    with pytest.raises(TryAgain, match=r"redirect to nowhere|Invalid URL"):
         github.fetch_asset_digest(REPO, remote_asset())
     assert route.call_count == 5
 
@@ -362,7 +365,7 @@ def test_html_error_bodies_are_understood(mocked, github):
     with pytest.raises(AnswerLost, match=r"an HTML page titled 'Unicorn! &middot; GitHub'"):
         github.send_draft(REPO, Tag("v1"), target=None, title="", body="")
     mocked.post(f"{ROOT}/releases").respond(502, html="<html>")
-    with pytest.raises(AnswerLost, match="502, an HTML page$"):
+    with pytest.raises(AnswerLost, match=r"502, an HTML page$"):
         github.send_draft(REPO, Tag("v1"), target=None, title="", body="")
 
 
@@ -528,7 +531,7 @@ def test_a_wait_beyond_the_budget_ends_the_run_and_says_when(mocked, github, nap
     mocked.get(f"{ROOT}/releases").mock(return_value=limited(retry_after="3600"))
     with pytest.raises(TryAgain, match="until 1970-01-12 14:46:40 UTC") as caught:
         github.fetch_releases(REPO)
-    assert "1970-01-12 14:46:40 UTC" in caught.value.hint
+    assert "1970-01-12 14:46:40 UTC" in str(caught.value.hint)
     assert not naps
 
 
@@ -544,9 +547,10 @@ def test_all_waiting_together_is_bounded(mocked, github, naps):
 
 
 def test_a_wait_is_visible_as_a_note_and_a_countdown(mocked):
-    said, counted = [], []
+    said: list[str] = []
+    counted: list[int] = []
 
-    class Listener(type(SILENT)):
+    class Listener(Silent):
         def note(self, text):
             said.append(text)
 
@@ -559,11 +563,8 @@ def test_a_wait_is_visible_as_a_note_and_a_countdown(mocked):
     )
     with open_github(API, SECRET, progress=Listener(), sleep=lambda _: None) as github:
         github.fetch_releases(REPO)
-    assert said == [
-        "listing the releases of owner/name failed: GitHub answered 429, slow down; "
-        "attempt 2 of 5 in 5 s",
-        "waiting for GitHub 5",
-    ]
+    failed = "listing the releases of owner/name failed: GitHub answered 429, slow down"
+    assert said == [f"{failed}; attempt 2 of 5 in 5 s", "waiting for GitHub 5"]
     assert counted == [1] * 5
 
 

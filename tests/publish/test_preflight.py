@@ -68,7 +68,7 @@ def test_a_wrong_token_is_refused(world, files):
     with pytest.raises(PublishError, match="401, Bad credentials") as caught:
         world.publish(files, world.connect(token="ghp_wrong"))
     assert caught.value.exit_code == 6
-    assert "GH_TOKEN" in caught.value.hint
+    assert "GH_TOKEN" in str(caught.value.hint)
 
 
 def test_no_token_is_refused_with_advice(world, files):
@@ -78,7 +78,7 @@ def test_no_token_is_refused_with_advice(world, files):
     ):
         with pytest.raises(PublishError, match="no GitHub token") as caught:
             act(world.connect(token=None))
-        assert "GH_TOKEN" in caught.value.hint
+        assert "GH_TOKEN" in str(caught.value.hint)
 
 
 def test_a_repository_that_is_not_there_is_refused(world, files):

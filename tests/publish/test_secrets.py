@@ -22,7 +22,7 @@ def test_no_fault_brings_the_token_to_light(make_world, files, caplog, fault, ca
         try:
             world.publish(files, world.connect(silence_seconds=0.3))
         except ReleaseToolError as error:
-            chain = error
+            chain: BaseException | None = error
             while chain is not None:
                 shown += [repr(chain), str(chain), str(getattr(chain, "hint", ""))]
                 chain = chain.__cause__ or chain.__context__

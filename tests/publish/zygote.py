@@ -32,7 +32,7 @@ class Deadly(httpx.BaseTransport):
         if (self.count, self.moment) == (self.number, "before"):
             os.kill(os.getpid(), signal.SIGKILL)
         answer = self.inner.handle_request(request)
-        content = b"".join(answer.stream)
+        content = b"".join(answer.iter_raw())
         answer.close()
         if (self.count, self.moment) == (self.number, "answered"):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Trusted roots: what is none is an input error, and never a crash."""
 
+import base64
 import json
 import random
 
@@ -93,3 +94,15 @@ def test_damaged_roots_never_crash_and_never_turn_a_refusal_round(v1, message_bu
     except (InputError, NotVerified, CannotVerify):
         return
     raise AssertionError("a tampered file was accepted")
+
+
+def test_a_certificate_whose_names_are_not_text_makes_a_broken_root(v1):
+    """A fuzzer's find: such a name is parsed late, and was then no input error any more."""
+    document = json.loads(v1.stack.trusted_root)
+    place = document["timestampAuthorities"][0]["certChain"]["certificates"][0]
+    der = bytearray(base64.b64decode(place["rawBytes"]))
+    at = der.index(b"rehearsal")  # the first name in a certificate is its issuer's
+    der[at] = 0xFF
+    place["rawBytes"] = base64.b64encode(der).decode()
+    with pytest.raises(InputError, match="no certificate"):
+        read(json.dumps(document).encode())

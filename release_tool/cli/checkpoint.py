@@ -1,0 +1,40 @@
+"""`release-tool checkpoint`: the pinned checkpoint, from wherever it can be had."""
+
+from pathlib import Path
+
+import click
+import httpx
+
+from release_tool.cli.options import FILE, Settings, with_output, with_settings
+from release_tool.cli.state import State
+from release_tool.upstream.download import LOOPBACK, fetch_checkpoint, parse_address
+
+
+@click.command("checkpoint")
+@click.argument("url", metavar="URL")
+@click.option("--to", type=FILE, required=True, help="The file that it becomes.")
+@with_settings
+@with_output
+@click.pass_obj
+def command(state: State, settings: Settings, url: str, to: Path) -> None:
+    """Fetch the pinned checkpoint from any https address.
+
+    The recipe pins the digest, so it does not matter whose server it is: the file appears only if
+    it is the pinned one, whole and at once. A redirect to another host is refused.
+
+    \b
+    Example:
+      release-tool checkpoint https://example.org/u2netp.pth --to u2netp.pth
+    """
+    local = parse_address(url).host in LOOPBACK  # proxies of the environment never see loopback
+    with state.stage("checkpoint"), httpx.Client(trust_env=not local) as client:
+        found = fetch_checkpoint(client, url, settings.recipe, to, progress=state)
+    how = "there already" if found.reused else "fetched"
+    document = {
+        "path": str(found.path),
+        "digest": str(found.digest),
+        "size_bytes": found.size,
+        "reused": found.reused,
+    }
+    rows = [(how, str(found.path)), ("digest", str(found.digest)), ("size", f"{found.size} bytes")]
+    state.print_result(document, rows)

@@ -1,0 +1,47 @@
+"""Where `verify` finds bundles that are not beside the model: a file, a release, attestations."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from release_tool.cli.judging import FindBundles
+from release_tool.cli.sources import open_source
+from release_tool.cli.tokens import find_token
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import UsageError
+from release_tool.core.names import Destination, RepoSlug
+from release_tool.verify.download import fetch_attestations, fetch_release_bundle
+from release_tool.verify.evidence import hash_model
+from release_tool.verify.transfer import Source
+
+
+@contextmanager
+def open_origin(origin: str, api: str) -> Iterator[FindBundles]:
+    """Yield what fetches a model's bundles from `OWNER/NAME@TAG`, or from `OWNER/NAME`."""
+    with open_source(api, find_token(os.environ)) as source:
+        if "@" in origin:
+            release = Destination.parse(origin)
+            yield lambda model, digest: fetch_from_release(source, release, model, digest)
+        else:
+            repo = RepoSlug.parse(origin)
+            yield lambda model, digest: fetch_from_attestations(source, repo, model, digest)
+
+
+def fetch_from_release(
+    source: Source, release: Destination, model: str, digest: Sha256 | None
+) -> tuple[bytes, ...]:
+    """Fetch the bundle that stands beside a model's name in a release."""
+    if digest is not None:
+        raise UsageError("a release is asked by file name: name the model's file")
+    name = f"{Path(model).name}.sigstore.json"
+    repo, tag = release.repo, release.tag
+    return (fetch_release_bundle(source.client, source.api, repo, tag, name, token=source.token),)
+
+
+def fetch_from_attestations(
+    source: Source, repo: RepoSlug, model: str, digest: Sha256 | None
+) -> tuple[bytes, ...]:
+    """Fetch the bundles that GitHub keeps for a model's digest."""
+    wanted = digest or hash_model(Path(model))[0]
+    return fetch_attestations(source.client, source.api, repo, wanted, token=source.token)
