@@ -24,7 +24,12 @@ from release_tool.rehearsal.server import LoopbackServer, Route
 __all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]
 
 MAX_UPLOAD_BYTES = 2 * 1024**3
+MAX_BUNDLE_BYTES = 16 * 1024**2
 REPO = "/repos/{owner}/{repo}"
+RELEASES = f"{REPO}/releases"
+
+Call = tuple[str, str, CallKind, Callable[[Request], Response], int | None]
+"""Method, pattern, kind, what answers it, and the largest body if it is not the server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +187,6 @@ def make_content_route(stand_in: GitHubStandIn, routes: GitHubRoutes) -> Route:
 def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
     """Lay out the API. The order matters: the first pattern that matches wins."""
 
-    def plain(kind: CallKind, perform: Callable[[Request], Response]) -> Answer:
-        def act(request: Request, _cue: Cue) -> Response:
-            with routes.state.lock:
-                routes.check_request(request)
-                return perform(request)
-
-        return lambda request: stand_in.answer(kind, act, "api", request)
-
     def upload(request: Request) -> Response:
         def act(request: Request, cue: Cue) -> Response:
             routes.check_request(request)
@@ -200,47 +197,60 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
     def change(request: Request) -> Response:
         document = read_document(request)
         kind = CallKind.PUBLISH if document.get("draft") is False else CallKind.EDIT
-        return plain(kind, lambda request: routes.change(request, document))(request)
+        perform = make_answer(stand_in, routes, kind, lambda asked: routes.change(asked, document))
+        return perform(request)
 
-    releases = f"{REPO}/releases"
     return [
-        Route("GET", REPO, plain(CallKind.REPOSITORY, routes.repository)),
-        Route("GET", "/repositories/{id}", plain(CallKind.REPOSITORY, routes.repository)),
-        Route("GET", releases, plain(CallKind.RELEASES, routes.releases)),
-        Route("POST", releases, plain(CallKind.MAKE_DRAFT, routes.make_draft)),
-        Route("GET", f"{releases}/latest", plain(CallKind.LATEST, routes.latest)),
-        Route(
-            "GET",
-            f"{releases}/tags/{{tag*}}",
-            plain(CallKind.RELEASE_BY_TAG, routes.release_by_tag),
-        ),
-        Route("GET", f"{releases}/assets/{{asset}}", plain(CallKind.ASSET, routes.asset)),
-        Route(
-            "DELETE",
-            f"{releases}/assets/{{asset}}",
-            plain(CallKind.REMOVE_ASSET, routes.remove_asset),
-        ),
-        Route("GET", f"{releases}/{{release}}", plain(CallKind.RELEASE, routes.release)),
-        Route("PATCH", f"{releases}/{{release}}", change),
-        Route(
-            "DELETE",
-            f"{releases}/{{release}}",
-            plain(CallKind.REMOVE_RELEASE, routes.remove_release),
-        ),
-        Route("GET", f"{releases}/{{release}}/assets", plain(CallKind.ASSETS, routes.assets)),
-        Route("POST", f"{releases}/{{release}}/assets", upload, MAX_UPLOAD_BYTES),
-        Route("GET", f"{REPO}/commits/{{ref*}}", plain(CallKind.COMMIT, routes.commit)),
-        Route("GET", f"{REPO}/git/ref/tags/{{tag*}}", plain(CallKind.TAG_REF, routes.tag_ref)),
-        Route("GET", f"{REPO}/immutable-releases", plain(CallKind.IMMUTABLE, routes.immutable)),
-        Route("POST", f"{REPO}/attestations", plain(CallKind.ATTEST, routes.attest), 16 * 1024**2),
-        Route(
+        Route(method, pattern, make_answer(stand_in, routes, kind, perform), limit)
+        for method, pattern, kind, perform, limit in list_calls(routes)
+    ] + [
+        Route("PATCH", f"{RELEASES}/{{release}}", change),
+        Route("POST", f"{RELEASES}/{{release}}/assets", upload, MAX_UPLOAD_BYTES),
+    ]
+
+
+def make_answer(
+    stand_in: GitHubStandIn,
+    routes: GitHubRoutes,
+    kind: CallKind,
+    perform: Callable[[Request], Response],
+) -> Answer:
+    """Wrap a call of the API: one at a time, logged, checked, with whatever is on cue."""
+
+    def act(request: Request, _cue: Cue) -> Response:
+        with routes.state.lock:
+            routes.check_request(request)
+            return perform(request)
+
+    return lambda request: stand_in.answer(kind, act, "api", request)
+
+
+def list_calls(routes: GitHubRoutes) -> list[Call]:
+    """List the calls of the API that need nothing special."""
+    one_asset, one_release = f"{RELEASES}/assets/{{asset}}", f"{RELEASES}/{{release}}"
+    download = "/{owner}/{repo}/releases/download/{tag}/{name}"
+    return [
+        ("GET", REPO, CallKind.REPOSITORY, routes.repository, None),
+        ("GET", "/repositories/{id}", CallKind.REPOSITORY, routes.repository, None),
+        ("GET", RELEASES, CallKind.RELEASES, routes.releases, None),
+        ("POST", RELEASES, CallKind.MAKE_DRAFT, routes.make_draft, None),
+        ("GET", f"{RELEASES}/latest", CallKind.LATEST, routes.latest, None),
+        ("GET", f"{RELEASES}/tags/{{tag*}}", CallKind.RELEASE_BY_TAG, routes.release_by_tag, None),
+        ("GET", one_asset, CallKind.ASSET, routes.asset, None),
+        ("DELETE", one_asset, CallKind.REMOVE_ASSET, routes.remove_asset, None),
+        ("GET", one_release, CallKind.RELEASE, routes.release, None),
+        ("DELETE", one_release, CallKind.REMOVE_RELEASE, routes.remove_release, None),
+        ("GET", f"{one_release}/assets", CallKind.ASSETS, routes.assets, None),
+        ("GET", f"{REPO}/commits/{{ref*}}", CallKind.COMMIT, routes.commit, None),
+        ("GET", f"{REPO}/git/ref/tags/{{tag*}}", CallKind.TAG_REF, routes.tag_ref, None),
+        ("GET", f"{REPO}/immutable-releases", CallKind.IMMUTABLE, routes.immutable, None),
+        ("POST", f"{REPO}/attestations", CallKind.ATTEST, routes.attest, MAX_BUNDLE_BYTES),
+        (
             "GET",
             f"{REPO}/attestations/{{digest}}",
-            plain(CallKind.ATTESTATIONS, routes.attestations),
+            CallKind.ATTESTATIONS,
+            routes.attestations,
+            None,
         ),
-        Route(
-            "GET",
-            "/{owner}/{repo}/releases/download/{tag}/{name}",
-            plain(CallKind.DOWNLOAD, routes.download),
-        ),
+        ("GET", download, CallKind.DOWNLOAD, routes.download, None),
     ]

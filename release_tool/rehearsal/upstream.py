@@ -130,7 +130,7 @@ def license_text() -> bytes:
 
 
 def make_recipe(checkpoint: bytes) -> Recipe:
-    """Pin the stand-in, under the names of the real release: a verdict needs no recipe of its own."""
+    """Pin the stand-in under the real release's names: a verdict needs no recipe of its own."""
     tensors = list(make_tensors())
     return replace(
         U2NETP,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from release_tool.core.digest import Sha256
@@ -228,3 +229,25 @@ def test_a_consumer_loads_neither_torch_nor_onnx_nor_the_signing_half(rehearsed)
         [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "verdict.schema.json").read_text())
+
+
+def test_every_document_that_verify_prints_follows_the_published_schema(
+    run, rehearsed, release: Path
+):
+    (release / "u2netp_mirror_v1.onnx.sigstore.json").unlink()
+    missing = release / "u2netp_mirror_v1.onnx"
+    digest = str(Sha256.of_file(rehearsed.model))
+    bundle = ["--bundle", str(rehearsed.directory / "u2netp_mirror_v1.onnx.sigstore.json")]
+    for arguments in (
+        [rehearsed.directory],
+        [rehearsed.model],
+        [digest, *bundle],
+        [rehearsed.model, missing],
+        [missing],
+        ["sha256:x"],
+    ):
+        result = run("verify", *arguments, *rehearsed.believing, "--json")
+        jsonschema.validate(result.document, SCHEMA)
