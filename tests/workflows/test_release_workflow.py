@@ -1,11 +1,264 @@
 """The release workflow, run: every script of it, job by job, on machines of its own."""
 
-from tests.workflows.conftest import TAG
+import json
+from pathlib import Path
+
+import pytest
+
+from release_tool.core.digest import Sha256
+from release_tool.rehearsal.github import CallKind, Fault, FaultKind
+from tests.workflows.conftest import TAG, open_workflow
+
+MODEL = "u2netp_mirror_v1.onnx"
+BUNDLE = f"{MODEL}.sigstore.json"
+SIGNING = "Prove that these are the files that were measured"
+
+
+def logs(run) -> str:
+    return "".join(job.log for job in run.jobs.values())
+
+
+def results(run) -> dict[str, str]:
+    return {name: job.result for name, job in run.jobs.items()}
+
+
+def drop_right(job: str, right: str):
+    """Take one permission away from one job."""
+
+    def change(workflow) -> None:
+        del workflow["jobs"][job]["permissions"][right]
+
+    return change
+
+
+def changed(run, change):
+    """Branch off a run with a change in its workflow."""
+    workflow = open_workflow("release.yml")
+    change(workflow)
+    return run.copy(run.place.with_name(f"{run.place.name}-changed"), workflow=workflow)
 
 
 def test_a_release_comes_out_published_and_verified(exported, project):
+    before = project.entries
     run = exported.go()
-    assert {name: job.result for name, job in run.jobs.items()} == dict.fromkeys(
-        ("export", "sign", "publish"), "success"
-    ), "".join(job.log for job in run.jobs.values())
+    assert results(run) == {"export": "success", "sign": "success", "publish": "success"}, logs(run)
     assert project.published == [TAG]
+    assert project.entries == before + 2
+    [release] = project.services.github.state.releases.values()
+    names = {asset.name for asset in release.assets.values()}
+    assert names == {
+        MODEL,
+        BUNDLE,
+        "u2netp_mirror_v1.manifest.json",
+        "u2netp_mirror_v1.provenance.sigstore.json",
+        "Apache-2.0-u2netp.txt",
+    }
+    summary = run.jobs["publish"].summary
+    assert "verified" in summary
+    assert project.services.claims.identity in summary
+    exported_model = run.artifacts / "exported" / MODEL
+    assert str(Sha256.of_file(exported_model)) in summary
+
+
+def test_every_step_of_every_job_ran(exported):
+    run = exported.go()
+    conditional = {"Take over the signatures of an earlier attempt, if there are any"}
+    for name, job in open_workflow("release.yml")["jobs"].items():
+        wanted = [step["name"] for step in job["steps"] if step["name"] not in conditional]
+        assert run.jobs[name].steps == wanted
+
+
+def test_a_publication_that_stopped_goes_on_when_its_failed_job_runs_again(exported, project):
+    faults = project.services.github.faults
+    faults.append(Fault(CallKind.UPLOAD, FaultKind.FORBIDDEN, nth=3, times=10**6))
+    project.services.github.counts.clear()
+    stopped = exported.go()
+    assert results(stopped) == {"export": "success", "sign": "success", "publish": "failure"}
+    assert project.published == []
+    entries = project.entries
+    faults.clear()
+    again = stopped.go(again=True)
+    assert results(again)["publish"] == "success", logs(again)
+    assert project.published == [TAG]
+    assert project.entries == entries
+    assert len(project.services.github.state.releases) == 1
+
+
+def test_running_all_jobs_again_reuses_the_signatures_and_changes_nothing(exported, project):
+    first = exported.go()
+    entries = project.entries
+    all_again = first.copy(project.fresh_place())
+    del all_again.jobs["sign"], all_again.jobs["publish"]
+    all_again.go(again=True)
+    assert results(all_again)["publish"] == "success", logs(all_again)
+    assert "reusing the signatures" in all_again.jobs["sign"].log
+    assert "already published" in all_again.jobs["publish"].log
+    assert project.entries == entries
+
+
+@pytest.mark.parametrize(
+    ("job", "right", "step", "reason"),
+    [
+        ("sign", "id-token", "Sign", "there is no signing identity"),
+        ("publish", "contents", "Upload to a draft, compare, publish", "404"),
+        ("publish", "attestations", "Verify by GitHub's attestation", "attestation"),
+    ],
+)
+def test_a_permission_that_is_taken_away_stops_the_run_where_github_would(
+    exported, project, job: str, right: str, step: str, reason: str
+):
+    before = project.entries
+    run = changed(exported, drop_right(job, right)).go()
+    assert run.jobs[job].failed_step == step, logs(run)
+    assert reason in run.jobs[job].log
+    if right != "attestations":
+        assert project.published == []
+    if job == "sign":
+        assert project.entries == before
+
+
+def test_reading_a_private_repository_takes_the_export_jobs_permission(project):
+    private = project.with_sources(private=True)
+    first = "Check out the tool, at the commit of this workflow"
+    refused = private.run(drop_right("export", "contents"), tag="a/b").go(until="export")
+    assert refused.jobs["export"].failed_step == first
+    let_in = private.run(tag="a/b").go(until="export")
+    assert let_in.jobs["export"].failed_step == "Check the inputs"
+
+
+def test_without_the_step_that_sets_up_python_there_is_none(project):
+    def change(workflow) -> None:
+        steps = workflow["jobs"]["export"]["steps"]
+        steps[:] = [step for step in steps if step["name"] != "Set up Python"]
+
+    run = project.run(change).go(until="export")
+    assert run.jobs["export"].failed_step == "Check the inputs"
+    assert "python: command not found" in run.jobs["export"].log
+
+
+def test_a_job_that_forgets_to_hand_its_files_on_stops_the_next(project, exported):
+    def change(workflow) -> None:
+        steps = workflow["jobs"]["sign"]["steps"]
+        steps[:] = [step for step in steps if step["name"] != "Hand the signatures on"]
+
+    run = changed(exported, change).go()
+    assert run.jobs["publish"].failed_step == "Take over the signatures"
+    assert "artifact not found" in run.jobs["publish"].log
+
+
+def test_a_model_that_was_swapped_between_the_jobs_is_not_signed(exported, project):
+    before = project.entries
+    model = exported.artifacts / "exported" / MODEL
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    run = exported.go()
+    assert results(run) == {"export": "success", "sign": "failure", "publish": "skipped"}
+    assert project.entries == before
+
+
+def test_a_manifest_that_was_swapped_between_the_jobs_is_not_signed(exported, project):
+    before = project.entries
+    manifest = exported.artifacts / "exported" / "u2netp_mirror_v1.manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b"\n")
+    run = exported.go()
+    assert run.jobs["sign"].failed_step == SIGNING
+    assert "computed checksum did NOT match" in run.jobs["sign"].log
+    assert project.entries == before
+
+
+def test_an_export_job_that_lies_about_everything_still_gets_no_foreign_weights_signed(
+    exported, project
+):
+    """Model, manifest and the job's output agree with each other, but not with the pins."""
+    before = project.entries
+    forge(exported.artifacts / "exported")
+    manifest = exported.artifacts / "exported" / "u2netp_mirror_v1.manifest.json"
+    digest = Sha256.of_file(manifest).hex
+    exported.jobs["export"].outputs["manifest_sha256"] = digest
+    try:
+        run = exported.go()
+    finally:
+        honest = exported.jobs["export"].outputs
+        honest["manifest_sha256"] = digest
+    assert run.jobs["sign"].failed_step == SIGNING, logs(run)
+    assert "exit code 4" in run.jobs["sign"].log
+    assert project.entries == before
+
+
+def forge(directory: Path) -> None:
+    """Change one weight, and let the manifest say that all is well."""
+    model, manifest = directory / MODEL, directory / "u2netp_mirror_v1.manifest.json"
+    content = bytearray(model.read_bytes())
+    old = Sha256.of_bytes(bytes(content)).hex
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    text = manifest.read_text().replace(old, Sha256.of_bytes(bytes(content)).hex)
+    manifest.write_text(text)
+    json.loads(text)
+
+
+INJECTIONS = (
+    '"; touch owned; curl http://127.0.0.1:1/ #',
+    "$(touch owned)",
+    "`touch owned`",
+    "x\n::set-output name=tag::y",
+    "${{ github.token }}",
+)
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "../../x", "a/b", "-rf", ""])
+def test_a_tag_that_is_none_stops_the_run_before_anything_is_signed(project, text: str):
+    before = project.entries
+    run = project.run(tag=text).go()
+    assert results(run) == {"export": "failure", "sign": "skipped", "publish": "skipped"}
+    assert run.jobs["export"].failed_step == "Check the inputs"
+    assert "not a tag that can be released" in run.jobs["export"].log
+    refused_harmlessly(project, run, before)
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "u2", "../../etc/passwd"])
+def test_a_recipe_that_is_none_stops_the_run_before_anything_is_signed(project, text: str):
+    before = project.entries
+    run = project.run(recipe=text).go()
+    assert run.jobs["export"].failed_step == "Check the inputs"
+    assert "no recipe is called" in run.jobs["export"].log
+    refused_harmlessly(project, run, before)
+
+
+@pytest.mark.parametrize("text", [*INJECTIONS, "file:///etc/passwd", "/etc/passwd", "-o"])
+def test_a_checkpoint_address_that_is_none_stops_the_run(project, text: str):
+    before = project.entries
+    run = project.run(checkpoint_url=text).go()
+    assert run.jobs["export"].failed_step == "Check the inputs"
+    assert "not an https address" in run.jobs["export"].log
+    refused_harmlessly(project, run, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("elsewhere", "redirects to another host, localhost"),
+        ("page", "answered with a web page"),
+        ("endless", "sends more than the"),
+        ("other", "the recipe standin pins"),
+        ("missing", "answered 404"),
+        ('u2netp.pth"; touch owned; #', "answered 404"),
+    ],
+)
+def test_a_checkpoint_that_is_not_the_pinned_one_stops_the_run(
+    exported, project, name: str, reason: str
+):
+    before = project.entries
+    run = project.run(checkpoint_url=f"{project.shelf.url}/{name}").go()
+    assert run.jobs["export"].failed_step == "Fetch the checkpoint", logs(run)
+    assert reason.replace("standin", project.recipe.name) in run.jobs["export"].log
+    refused_harmlessly(project, run, before)
+
+
+def refused_harmlessly(project, run, entries: int) -> None:
+    """Nothing was signed, nothing published, and no script did what an input asked for."""
+    assert results(run) == {"export": "failure", "sign": "skipped", "publish": "skipped"}
+    assert project.entries == entries
+    assert not project.services.github.state.releases
+    machine = run.place.parent / "machine"
+    assert not [path for path in machine.rglob("owned*") if "installed" not in str(path)]
+    assert not (machine / "work" / "checkpoint.pth").exists()
