@@ -16,7 +16,7 @@ from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
 from release_tool.export.run import Export, export_model
 from release_tool.gates.contract import check_contract
-from release_tool.gates.metadata import read_metadata
+from release_tool.gates.proof import Proof, prove_export
 from release_tool.provenance.attribution import make_attribution
 from release_tool.provenance.compose import make_manifest
 from release_tool.provenance.description import describe_release
@@ -59,6 +59,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """An export on disk, and what was measured on the way to it."""
+
+    release: ExportedRelease
+    export: Export
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One release from its sources to its tag; `out` is where its files stand meanwhile."""
 
@@ -88,33 +97,42 @@ def export_release(
     *,
     full_parity: bool = False,
     progress: Progress = SILENT,
-) -> tuple[ExportedRelease, Export]:
+) -> Outcome:
     """Audit, export, prove, and only then put model, licence and manifest into `out`."""
     with progress.stage("audit"):
         checkout = open_checkout(source.upstream, recipe)
         checkpoint = open_checkpoint(source.checkpoint, recipe, pinned=source.pinned)
         progress.note(f"upstream {checkout.commit}, {len(checkpoint.tensors)} tensors")
     with staging_directory(out) as temporary:
-        with progress.stage("export and gates"):
+        model = temporary / recipe.names.model
+        with progress.stage("export"):
             export = export_model(
                 checkout,
                 checkpoint,
                 recipe,
-                temporary / recipe.names.model,
+                model,
                 full_parity=full_parity,
                 progress=progress,
                 environment=environment,
             )
+        with progress.stage("gates"):
+            torch = dict(export.toolchain)["torch"]
+            proof = prove_export(model, checkpoint, recipe, torch=torch, claimed=export.skeleton)
         with progress.stage("manifest"):
-            write_sidecars(temporary, recipe, checkout, checkpoint, export)
+            write_sidecars(temporary, recipe, checkout, checkpoint, export, proof)
             open_exported(temporary, recipe)
         drop_stale_bundles(temporary, out, recipe)
         install_files(temporary, out, last=recipe.names.manifest)
-    return open_exported(out, recipe), export
+    return Outcome(open_exported(out, recipe), export, proof)
 
 
 def write_sidecars(
-    directory: Path, recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint, export: Export
+    directory: Path,
+    recipe: Recipe,
+    checkout: Checkout,
+    checkpoint: Checkpoint,
+    export: Export,
+    proof: Proof,
 ) -> None:
     """Write licence asset, NOTICE and manifest beside a model that passed its gates."""
     names = recipe.names
@@ -137,19 +155,19 @@ def write_sidecars(
         OutputsClaim(
             onnx_path=names.model,
             onnx_sha256=export.model.digest,
-            skeleton_sha256=export.skeleton,
+            skeleton_sha256=proof.lineage.skeleton,
         ),
-        claim_gates(recipe, export),
+        claim_gates(recipe, proof),
         files,
         toolchain=dict(export.toolchain),
-        model_metadata=read_metadata((directory / names.model).read_bytes()),
+        model_metadata=dict(proof.contract.metadata),
     )
     write_whole(directory / names.manifest, manifest.encode())
 
 
-def claim_gates(recipe: Recipe, export: Export) -> GatesClaim:
+def claim_gates(recipe: Recipe, proof: Proof) -> GatesClaim:
     """State what the gates measured, in the terms of the manifest."""
-    contract, parity = export.contract, recipe.parity
+    contract, lineage, parity = proof.contract, proof.lineage, recipe.parity
     return GatesClaim(
         contract=ContractClaim(
             ir_version=contract.ir_version,
@@ -157,9 +175,9 @@ def claim_gates(recipe: Recipe, export: Export) -> GatesClaim:
             nodes=contract.nodes,
             initializers=contract.initializers,
             operators=dict(sorted(contract.operators)),
-            size_bytes=export.model.size,
+            size_bytes=contract.size,
         ),
-        lineage=LineageClaim(tensors=export.lineage.tensors, in_place=export.lineage.in_place),
+        lineage=LineageClaim(tensors=lineage.tensors, in_place=lineage.in_place),
         parity=ParityClaim(
             float64_sizes=parity.float64_sizes,
             float64_difference_at_most=parity.float64_bound,

@@ -14,7 +14,8 @@ ROOT = Path(str(importlib.util.find_spec("release_tool").origin)).parent  # type
 EVERYONE = {"core", "recipes"}
 STAGES = {
     "upstream": set(),
-    "export": {"upstream"},
+    # The worker writes a model with the very function that lineage reads it by.
+    "export": {"upstream", "gates"},
     "gates": {"upstream"},
     "provenance": {"upstream"},
     "trust": set(),

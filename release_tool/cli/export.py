@@ -7,7 +7,7 @@ import click
 
 from release_tool import chain
 from release_tool.cli.options import DIRECTORY, FILE, Settings, with_output, with_settings
-from release_tool.cli.render import show_files
+from release_tool.cli.render import show_export
 from release_tool.cli.state import State
 
 
@@ -51,7 +51,7 @@ def command(
     Example:
       release-tool export --upstream-dir U-2-Net --checkpoint u2netp.pth
     """
-    exported, export = chain.export_release(
+    outcome = chain.export_release(
         chain.Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint),
         settings.recipe,
         out,
@@ -59,4 +59,4 @@ def command(
         full_parity=parity == "full",
         progress=state,
     )
-    show_files(state, exported, export)
+    show_export(state, outcome)

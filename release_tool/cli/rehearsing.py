@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from release_tool import chain
-from release_tool.cli.render import file_documents
+from release_tool.cli.render import file_documents, file_rows
 from release_tool.cli.sources import open_source
-from release_tool.cli.state import BLANK, Row, State
+from release_tool.cli.state import BLANK, State
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import write_whole
@@ -111,7 +111,7 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
         "verdict": verified.to_json(),
         "verify_command": command,
     }
-    rows: list[Row] = [(file.name, f"{file.digest}  {file.size:,} bytes") for file in files]
+    rows = file_rows(files)
     rows += [BLANK, *verdict_rows(verified, verbose=state.verbose), BLANK]
     rows.append(("verify it", shlex.join(command)))
     state.print_result(document, rows)

@@ -1,13 +1,11 @@
 """How results look: rows for people, documents for programs."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from release_tool.cli.state import Row, State
+from release_tool.chain import Outcome
+from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.artifact import Artifact
 from release_tool.core.documents import JsonObject
-from release_tool.export.run import Export
-from release_tool.provenance.exported import ExportedRelease
 
 
 def file_documents(files: Iterable[Artifact]) -> list[JsonObject]:
@@ -22,38 +20,25 @@ def file_rows(files: Sequence[Artifact]) -> list[Row]:
     return [(file.name, f"{file.digest}  {file.size:>12,} bytes") for file in files]
 
 
-def show_files(state: State, exported: ExportedRelease, export: Export) -> None:
+def show_export(state: State, outcome: Outcome) -> None:
     """Print what an export wrote and what its gates measured."""
+    release, parity = outcome.release, outcome.export.parity
+    contract, lineage = outcome.proof.contract, outcome.proof.lineage
     document = {
-        "directory": str(exported.directory),
-        "files": file_documents(exported.files),
-        "skeleton_sha256": str(export.skeleton),
-        "gates": gate_document(export),
+        "directory": str(release.directory),
+        "files": file_documents(release.files),
+        "skeleton_sha256": str(lineage.skeleton),
+        "gates": {
+            "nodes": contract.nodes,
+            "tensors": lineage.tensors,
+            "in_place": lineage.in_place,
+            "parity": parity.to_json(),
+        },
     }
-    rows = [*file_rows(exported.files), *gate_rows(export)]
-    state.print_result(document, rows)
-
-
-def gate_document(export: Export) -> JsonObject:
-    """Describe the gates for programs; differences as measured on this machine."""
-    return {
-        "nodes": export.contract.nodes,
-        "tensors": export.lineage.tensors,
-        "in_place": export.lineage.in_place,
-        "parity": export.parity.to_json(),
-    }
-
-
-def gate_rows(export: Export) -> list[Row]:
-    """Describe the gates for people."""
-    largest = max(size.max_difference for size in export.parity.sizes)
-    return [
-        ("contract", f"opset {export.contract.opset}, {export.contract.nodes} nodes"),
-        ("lineage", f"{export.lineage.in_place} of {export.lineage.tensors} tensors in place"),
-        ("parity", f"largest difference {largest:.1e} over {len(export.parity.sizes)} sizes"),
+    largest = max(size.max_difference for size in parity.sizes)
+    gates = [
+        ("contract", f"opset {contract.opset}, {contract.nodes} nodes"),
+        ("lineage", f"{lineage.in_place} of {lineage.tensors} tensors in place"),
+        ("parity", f"largest difference {largest:.1e} over {len(parity.sizes)} sizes"),
     ]
-
-
-def quote(path: Path) -> str:
-    """Write a path so that it works from any directory."""
-    return str(path.resolve())
+    state.print_result(document, [*file_rows(release.files), BLANK, *gates])

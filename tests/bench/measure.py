@@ -41,8 +41,9 @@ def resident(root: int) -> int:
         if not entry.name.isdigit():
             continue
         try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            sizes[int(entry.name)] = int((entry / "statm").read_text().split()[1]) * PAGE
+            pid, facts = int(entry.name), (entry / "stat").read_text().rpartition(")")[2]
+            parents[pid] = int(facts.split()[1])
+            sizes[pid] = int((entry / "statm").read_text().split()[1]) * PAGE
         except (OSError, ValueError, IndexError):
             continue
 

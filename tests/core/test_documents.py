@@ -1,5 +1,7 @@
 """JSON is read strictly and within limits, and written in one form."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +24,8 @@ def test_what_is_written_is_read_back(document: dict[str, object]):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_object_or_an_input_error(content: bytes):
-    try:
-        parse_json_object(content, "it")
-    except InputError as error:
-        assert error.message.startswith("it is not")
+    with contextlib.suppress(InputError):
+        assert isinstance(parse_json_object(content, "it"), dict)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ class Run:
         """Branch off a run as it stands, with its artifacts, into another place."""
         shutil.copytree(self.artifacts, place / "artifacts")
         values = {"workflow": self.workflow, "inputs": self.inputs, "services": self.services}
-        return Run(**(values | changes), place=place, attempt=self.attempt, jobs=dict(self.jobs))
+        return Run(**(values | changes), place=place, attempt=self.attempt, jobs=deepcopy(self.jobs))
 
     def contexts(self, *names: str, **more: Any) -> dict[str, Any]:
         """Collect the contexts that are there at one place of a workflow."""

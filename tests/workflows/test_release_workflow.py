@@ -58,10 +58,6 @@ def test_a_release_comes_out_published_and_verified(exported, project):
     assert project.services.claims.identity in summary
     exported_model = run.artifacts / "exported" / MODEL
     assert str(Sha256.of_file(exported_model)) in summary
-
-
-def test_every_step_of_every_job_ran(exported):
-    run = exported.go()
     conditional = {"Take over the signatures of an earlier attempt, if there are any"}
     for name, job in open_workflow("release.yml")["jobs"].items():
         wanted = [step["name"] for step in job["steps"] if step["name"] not in conditional]
@@ -99,7 +95,7 @@ def test_running_all_jobs_again_reuses_the_signatures_and_changes_nothing(export
 @pytest.mark.parametrize(
     ("job", "right", "step", "reason"),
     [
-        ("sign", "id-token", "Sign", "there is no signing identity"),
+        ("sign", "id-token", "Sign", "insufficient OIDC token permissions"),
         ("publish", "contents", "Upload to a draft, compare, publish", "404"),
         ("publish", "attestations", "Verify by GitHub's attestation", "attestation"),
     ],
@@ -174,11 +170,7 @@ def test_an_export_job_that_lies_about_everything_still_gets_no_foreign_weights_
     manifest = exported.artifacts / "exported" / "u2netp_mirror_v1.manifest.json"
     digest = Sha256.of_file(manifest).hex
     exported.jobs["export"].outputs["manifest_sha256"] = digest
-    try:
-        run = exported.go()
-    finally:
-        honest = exported.jobs["export"].outputs
-        honest["manifest_sha256"] = digest
+    run = exported.go()
     assert run.jobs["sign"].failed_step == SIGNING, logs(run)
     assert "exit code 4" in run.jobs["sign"].log
     assert project.entries == before

