@@ -1,6 +1,7 @@
 """JSON as bytes: read strictly and within limits, written in one canonical form."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -35,21 +36,27 @@ def parse_json_object(content: bytes, what: str) -> JsonObject:
 def parse_json(content: bytes, what: str) -> Any:
     """Read one JSON value (RFC 8259) from untrusted bytes; raises `InputError` naming `what`.
 
-    Stricter than the standard library: no duplicate key, no NaN or infinity, at most 32 levels,
-    no number of absurd length. The caller limits the size before it calls.
+    Stricter than the standard library: no duplicate key, no NaN or infinity, no number out of
+    range or of absurd length, no lone surrogate, at most 32 levels. The caller limits the size before it calls.
     """
     try:
         text = content.decode("utf-8", errors="strict")
         if text.count("{") + text.count("[") > MAX_DEPTH:  # fewer cannot nest deeper
             check_depth(text)
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=unique_keys,
             parse_constant=refuse_constant,
+            parse_float=finite_float,
             parse_int=bounded_int,
         )
+        if "\\u" in text:  # only an escape can smuggle in half of a character
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what} is not valid JSON: a lone surrogate is no text") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is not valid JSON: {str(error)[:200]}") from error
+    return value
 
 
 def check_depth(text: str) -> None:
@@ -94,3 +101,13 @@ def bounded_int(text: str) -> int:
     if len(text) > MAX_NUMBER_LENGTH:
         raise ValueError("a number is too long")
     return int(text)
+
+
+def finite_float(text: str) -> float:
+    """Read a number with a fraction or an exponent that a double can hold (IEEE 754)."""
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise ValueError("a number is too long")
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is out of range")
+    return number

@@ -125,6 +125,9 @@ def limit_resources(job: Job) -> None:
     """Bound every file that this process can write, its own log included; leave no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = 2 * job.max_model_bytes + LOG_ALLOWANCE_BYTES
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    if allowed != resource.RLIM_INFINITY:
+        most = min(most, allowed)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 

@@ -39,6 +39,11 @@ def test_any_bytes_are_an_object_or_an_input_error(content: bytes):
         (b'{"a":-Infinity}', "Infinity is not JSON"),
         (b'{"a":\xff}', "not valid JSON"),
         (b'{"a":' + b"9" * 5000 + b"}", "too long"),
+        (b'{"a":1e999}', "out of range"),
+        (b'{"a":-1e999}', "out of range"),
+        (b'{"a":0.' + b"1" * 5000 + b"}", "too long"),
+        (b'{"a":"\\ud800"}', "surrogate"),
+        (b'{"\\uDFFF":1}', "surrogate"),
         (b'{"a":' + b"[" * 100_000, "levels deep"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "levels deep"),
     ],
@@ -51,6 +56,10 @@ def test_what_readers_could_disagree_on_is_refused(content: bytes, reason: str):
 def test_brackets_inside_text_are_not_nesting():
     text = '["\\"[{' * 1 + "[{" * 100
     assert parse_json_object(encode_json({"a": text}), "it") == {"a": text}
+
+
+def test_a_pair_of_surrogates_is_one_character():
+    assert parse_json_object(b'{"a":"\\ud83d\\ude00"}', "it") == {"a": "\N{GRINNING FACE}"}
 
 
 def test_the_deepest_allowed_nesting_is_read():

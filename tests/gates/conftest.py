@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from release_tool.export.run import Export, export_model
+from release_tool.gates.proof import Proof, prove_export
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.upstream.checkout import open_checkout
@@ -22,6 +23,7 @@ class Exported:
     checkpoint: Checkpoint
     recipe: Recipe
     export: Export
+    proof: Proof
 
     @property
     def content(self) -> bytes:
@@ -36,7 +38,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     checkpoint = open_checkpoint(made.checkpoint, made.recipe)
     model = place / "u2netp_mirror_v1.onnx"
     export = export_model(checkout, checkpoint, made.recipe, model)
-    return Exported(model, checkpoint, made.recipe, export)
+    torch, claimed = dict(export.toolchain)["torch"], export.skeleton
+    proof = prove_export(model, checkpoint, made.recipe, torch=torch, claimed=claimed)
+    return Exported(model, checkpoint, made.recipe, export, proof)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from release_tool.gates.wire import encode_varint, header
 
 def test_the_exported_model_holds_the_contract(exported):
     report = check_contract(exported.model, exported.recipe)
-    assert report == exported.export.contract
+    assert report == exported.proof.contract
     assert (report.ir_version, report.opset, report.initializers) == (8, 17, 80)
     assert report.producer == "pytorch 2.13.0"
     assert report.known_skeleton == "torch 2.13.0"
@@ -331,7 +331,7 @@ def test_a_model_of_countless_nodes_is_refused(exported, changed):
 
 def test_metadata_is_read_without_onnx(exported):
     metadata = read_metadata(exported.content)
-    assert metadata == open_metadata(exported.model) == dict(exported.export.contract.metadata)
+    assert metadata == open_metadata(exported.model) == dict(exported.proof.contract.metadata)
     assert metadata["model_id"] == exported.recipe.model_id
     assert metadata["upstream_commit"] == str(exported.recipe.upstream.commit)
     assert metadata["checkpoint_sha256"] == str(exported.recipe.checkpoint.sha256)

@@ -33,14 +33,14 @@ def floats(exported) -> list[Any]:
 
 def test_every_tensor_of_the_exported_model_is_in_place(exported):
     report = check_lineage(exported.model, exported.checkpoint, exported.recipe)
-    assert report == exported.export.lineage
+    assert report == exported.proof.lineage
     assert (report.tensors, report.in_place) == (80, 80)
     assert report.skeleton == exported.recipe.graph.skeletons[0][1] == skeleton_of(exported.model)
 
 
 def test_skeleton_and_checkpoint_give_the_model_back(exported):
     skeleton = extract_skeleton(exported.content)
-    metadata = dict(exported.export.contract.metadata)
+    metadata = dict(exported.proof.contract.metadata)
     assert Sha256.of_bytes(skeleton) == exported.export.skeleton
     assert fill_skeleton(skeleton, exported.checkpoint, metadata) == exported.content
     assert not any(item.raw_data for item in onnx.load_from_string(skeleton).graph.initializer)
@@ -261,7 +261,7 @@ def test_a_given_skeleton_takes_the_place_of_the_pinned_one(exported):
 
 def test_metadata_is_no_part_of_the_skeleton(exported, changed):
     path = changed(lambda model: model.metadata_props.add(key="more", value="text"))
-    assert check_lineage(path, exported.checkpoint, exported.recipe) == exported.export.lineage
+    assert check_lineage(path, exported.checkpoint, exported.recipe) == exported.proof.lineage
 
 
 # --- laws

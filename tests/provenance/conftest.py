@@ -59,7 +59,7 @@ def manifest() -> Manifest:
                 opset=17,
                 nodes=3,
                 initializers=2,
-                operators=("Conv", "Sigmoid"),
+                operators={"Conv": 2, "Sigmoid": 1},
                 size_bytes=1234,
             ),
             lineage=LineageClaim(tensors=2, in_place=2),

@@ -27,12 +27,14 @@ class Zygote:
     """The process that forks the children that die."""
 
     def __init__(self):
+        # Who is killed while it writes down what it covered leaves a damaged record behind.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
         self.process: Any = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).with_name("zygote.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "GH_TOKEN": TOKEN},
+            env=environment | {"GH_TOKEN": TOKEN},
         )
         self.pid = 0
         self.known, self.dead = threading.Event(), threading.Event()

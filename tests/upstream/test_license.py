@@ -1,6 +1,5 @@
 """The Apache License 2.0 is recognised by its whole text."""
 
-import re
 import textwrap
 
 import pytest
@@ -54,14 +53,11 @@ def test_any_changed_or_missing_word_of_the_terms_is_refused(index, word):
 
 @given(st.integers(1, len(WORDS)))
 def test_an_additional_word_is_refused_wherever_it_stands(index):
-    words = [*WORDS[:index], "unless", *WORDS[index:]]
-    copyright_line = "Copyright [yyyy] [name of copyright owner]"
-    if re.sub(r"(\]|owner\]|Copyright) unless", r"\1", " ".join(words)) == " ".join(WORDS) and (
-        copyright_line not in " ".join(words) or " owner] unless " in " ".join(words)
-    ):
-        return  # inside the copyright line, which is free
+    first = WORDS.index("[yyyy]")
+    if first <= index <= WORDS.index("owner]", first) + 1:
+        return  # inside the appendix's copyright line, which everybody fills in
     with pytest.raises(InputError):
-        check_apache_2(" ".join(words).encode())
+        check_apache_2(" ".join([*WORDS[:index], "unless", *WORDS[index:]]).encode())
 
 
 @pytest.mark.parametrize("text", ["", "MIT License", "Apache License Version 2.0, January 2004"])

@@ -1,11 +1,12 @@
 """A repository on GitHub that releases a model: its stand-ins, its upstream, its checkpoint."""
 
 import copy
+import itertools
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class Project:
     shelf: Shelf
     place: Path
     recipe: Recipe
-    count: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def entries(self) -> int:
@@ -108,8 +109,7 @@ class Project:
 
     def fresh_place(self) -> Path:
         """Give a run a place of its own, beside the one machine."""
-        self.count += 1
-        return self.place / "runs" / f"run-{self.count}"
+        return self.place / "runs" / f"run-{next(self.numbers)}"
 
     def run(self, change: Callable[[Any], None] | None = None, **inputs: str) -> Run:
         """Prepare a run of the release workflow, as it is or with one change."""
@@ -126,7 +126,7 @@ class Project:
     def with_sources(self, **changes: Any) -> "Project":
         """Return the same project with other things to check out."""
         services = replace(self.services, sources=replace(self.services.sources, **changes))
-        return replace(self, services=services, place=self.place)
+        return replace(self, services=services)
 
 
 def commit_upstream(place: Path, module: str) -> tuple[Path, str]:

