@@ -38,6 +38,7 @@ class Outcome:
     verified: VerifiedRelease | None = None
     refusal: ReleaseToolError | None = None
     lineage: "LineageReport | None" = None
+    reproduced_by: dict[str, str] | None = None
 
     def to_json(self) -> JsonObject:
         """Describe the outcome for programs."""
@@ -53,6 +54,8 @@ class Outcome:
         if self.lineage is not None:
             proof = {"tensors": self.lineage.tensors, "in_place": self.lineage.in_place}
             document["lineage"] = {**proof, "skeleton_sha256": str(self.lineage.skeleton)}
+        if self.reproduced_by is not None:
+            document["reproduced_by"] = self.reproduced_by
         return document
 
 
@@ -64,7 +67,8 @@ class Judge:
     signer: ExpectedSigner
     root: TrustedRoot
     find_bundles: FindBundles
-    prove: "Callable[[Evidence], LineageReport] | None"
+    prove: "Callable[[Evidence], LineageReport] | None" = None
+    rebuild: Callable[[Evidence], dict[str, str]] | None = None
 
     def outcome(self, model: str) -> Outcome:
         """Take the verdict on one model."""
@@ -87,7 +91,8 @@ class Judge:
                     raise
                 continue
             proof = self.prove(evidence) if self.prove else None
-            return Outcome(model, verified, lineage=proof)
+            made = self.rebuild(evidence) if self.rebuild else None
+            return Outcome(model, verified, lineage=proof, reproduced_by=made)
         raise CannotVerify(f"there is no bundle for {model}")
 
     def evidence(self, model: str, digest: Sha256 | None, bundle: bytes | None) -> Evidence:

@@ -41,6 +41,9 @@ def outcome_rows(outcome: Outcome, state: State) -> list[Row]:
     if outcome.lineage is not None:
         proof = f"{outcome.lineage.in_place} of {outcome.lineage.tensors} tensors in place"
         rows.append(("lineage", proof))
+    if outcome.reproduced_by is not None:
+        made = ", ".join(f"{name} {version}" for name, version in outcome.reproduced_by.items())
+        rows.append(("rebuilt", f"reproduced bit for bit with {made}"))
     return rows
 
 

@@ -8,6 +8,7 @@ import click
 
 from release_tool.cli.judging import FindBundles, Judge
 from release_tool.cli.options import (
+    DIRECTORY,
     FILE,
     Settings,
     SignerOptions,
@@ -39,6 +40,11 @@ from release_tool.verify.evidence import read_evidence
     help="Fetch the bundle from that release, or from the repository's attestations.",
 )
 @click.option("--checkpoint", type=FILE, help="Also prove that these weights stand in the model.")
+@click.option(
+    "--upstream-dir",
+    type=DIRECTORY,
+    help="With --checkpoint: export again from this checkout and compare every byte.",
+)
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
 @with_signer
 @with_trust
@@ -54,6 +60,7 @@ def command(
     bundle: Path | None,
     origin: str | None,
     checkpoint: Path | None,
+    upstream_dir: Path | None,
     unpinned_checkpoint: bool,
     signer: SignerOptions,
     trust: TrustOptions,
@@ -70,18 +77,27 @@ def command(
       release-tool verify u2netp_mirror_v1.onnx
       release-tool verify model.onnx --repo VMAFx/vmafx --ref refs/heads/master --offline
       release-tool verify release/ --trusted-root trusted_root.json --json
+      release-tool verify u2netp_mirror_v1.onnx --checkpoint u2netp.pth
     """
     if bundle is not None and (len(models) > 1 or origin is not None):
         raise UsageError("--bundle goes with one model, and without --from")
+    if upstream_dir is not None and checkpoint is None:
+        raise UsageError("--upstream-dir goes with --checkpoint")
     expected = resolve_signer(signer, settings)
     root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
-    prove = None
+    prove = rebuild = None
     if checkpoint is not None:
         from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
 
         prove = Lineage.of(checkpoint, settings, pinned=not unpinned_checkpoint).prove
+    if checkpoint is not None and upstream_dir is not None:
+        from release_tool.chain import Source  # noqa: PLC0415
+        from release_tool.cli.rebuilding import Rebuild  # noqa: PLC0415  (loads every stage)
+
+        source = Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint)
+        rebuild = Rebuild(source, settings.recipe, state).prove
     with open_bundles(origin, bundle, resolve_api(github_api, settings), trust) as find_bundles:
-        judge = Judge(settings.recipe, expected, root, find_bundles, prove)
+        judge = Judge(settings.recipe, expected, root, find_bundles, prove, rebuild)
         outcomes = [judge.outcome(model) for model in models]
     show_outcomes(state, outcomes)
 

@@ -37,7 +37,8 @@ def parse_json(content: bytes, what: str) -> Any:
     """Read one JSON value (RFC 8259) from untrusted bytes; raises `InputError` naming `what`.
 
     Stricter than the standard library: no duplicate key, no NaN or infinity, no number out of
-    range or of absurd length, no lone surrogate, at most 32 levels. The caller limits the size before it calls.
+    range or of absurd length, no lone surrogate, at most 32 levels. The caller limits the size
+    before it calls.
     """
     try:
         text = content.decode("utf-8", errors="strict")

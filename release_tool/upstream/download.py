@@ -24,6 +24,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 DEADLINE_SECONDS = 1800.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|script)[\s>]", re.IGNORECASE)
+HOST = re.compile(rb"[A-Za-z0-9_.:-]{1,255}")
 PAGE_HINT = "a viewer or a quota page, perhaps; give an address that answers with the file itself"
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -62,7 +63,7 @@ def fetch_checkpoint(
         size, digest = copy(answer, quarantine, recipe, lambda: clock() > deadline, progress)
         if digest != pinned:
             raise InputError(
-                f"{address.host} sent {digest}, the recipe {recipe.name} pins {pinned}",
+                f"{name_of(address)} sent {digest}, the recipe {recipe.name} pins {pinned}",
                 hint="that is another file; nothing was kept of it",
             )
     return FetchedCheckpoint(to, size, digest, reused=False)
@@ -75,7 +76,7 @@ def parse_address(text: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError):
         address = httpx.URL("")
     plain = address.scheme == "http" and address.host in LOOPBACK
-    if not address.host or not (address.scheme == "https" or plain):
+    if not HOST.fullmatch(address.raw_host) or not (address.scheme == "https" or plain):
         raise InputError(
             f"not an https address: {text[:120]!r}", hint="write it as https://HOST/PATH"
         )
@@ -91,7 +92,8 @@ def origin(address: httpx.URL) -> tuple[str, int | None]:
 
 def name_of(address: httpx.URL) -> str:
     """Name an address's host and port for a message."""
-    return f"{address.host}:{address.port}" if address.port else address.host
+    host = address.raw_host.decode("ascii")  # never the letters of another script
+    return f"{host}:{address.port}" if address.port else host
 
 
 @contextmanager
@@ -131,11 +133,7 @@ def open_answer(client: httpx.Client, address: httpx.URL) -> Iterator[httpx.Resp
 
 def follow(address: httpx.URL, location: str) -> httpx.URL:
     """Return where a redirect leads, if that is on the same host; raises `InputError`."""
-    try:
-        target = address.join(location)
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise InputError(f"{name_of(address)} redirects to no address") from error
-    target = parse_address(str(target))
+    target = parse_address(str(address.join(location)))
     if origin(target) != origin(address):
         raise InputError(
             f"{name_of(address)} redirects to another host, {name_of(target)}",

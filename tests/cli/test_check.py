@@ -1,9 +1,18 @@
 """The gates on any file, and what inspect tells of one."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+
+from release_tool.chain import Source
+from release_tool.cli.rebuilding import Rebuild
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify, NotVerified, UsageError
+from release_tool.core.progress import SILENT
+from release_tool.verify.evidence import evidence_for_digest, open_evidence
 
 
 def test_a_released_model_holds_its_contract(run, rehearsed):
@@ -96,3 +105,46 @@ def test_a_damaged_bundle_is_still_inspected_or_refused_in_one_line(run, rehears
     result = run("inspect", path)
     assert result.code in (3, 9)
     assert "Traceback" not in result.err
+
+
+def test_a_rebuild_reproduces_the_release_bit_for_bit(run, rehearsed, standin):
+    options = ["--recipe", standin.recipe_file, *rehearsed.believing]
+    sources = ["--checkpoint", standin.checkpoint, "--upstream-dir", standin.checkout]
+    result = run("verify", rehearsed.model, *sources, *options)
+    assert result.code == 0, result.err
+    assert "reproduced bit for bit with python" in result.out
+
+
+def test_a_rebuild_needs_a_checkpoint_and_a_file(run, rehearsed, standin):
+    result = run("verify", rehearsed.model, "--upstream-dir", standin.checkout)
+    assert result.code == 2
+    assert "goes with --checkpoint" in result.err
+
+
+def rebuild_of(standin) -> Rebuild:
+    return Rebuild(Source(standin.checkout, standin.checkpoint), standin.recipe, SILENT)
+
+
+def test_a_model_that_cannot_be_reproduced_is_not_verified(rehearsed, standin, tmp_path: Path):
+    release = Path(shutil.copytree(rehearsed.directory, tmp_path / "release"))
+    model = release / rehearsed.model.name
+    content = model.read_bytes()
+    model.write_bytes(content.replace(b"pytorch", b"pytorck", 1))
+    evidence = open_evidence(release, standin.recipe)
+    with pytest.raises(NotVerified, match=r"first difference is at model\.producer_name"):
+        rebuild_of(standin).prove(evidence)
+    manifest = release / "u2netp_mirror_v1.manifest.json"
+    text = manifest.read_text()
+    torch = json.loads(text)["toolchain"]["torch"]
+    manifest.write_text(text.replace(f'"torch": "{torch}"', '"torch": "2.12.0"'))
+    with pytest.raises(CannotVerify, match=rf"made with torch 2\.12\.0 \(here {re.escape(torch)}"):
+        rebuild_of(standin).prove(open_evidence(release, standin.recipe))
+    manifest.unlink()
+    with pytest.raises(CannotVerify, match="no manifest beside it"):
+        rebuild_of(standin).prove(open_evidence(model, standin.recipe))
+
+
+def test_a_digest_cannot_be_rebuilt(rehearsed, standin):
+    bundle = (rehearsed.directory / "u2netp_mirror_v1.onnx.sigstore.json").read_bytes()
+    with pytest.raises(UsageError, match="not with a digest"):
+        rebuild_of(standin).prove(evidence_for_digest(Sha256.of_bytes(b""), bundle))

@@ -44,9 +44,7 @@ def test_what_cannot_be_had_is_told_by_the_exit_code(
     run, shelf: str, standin, tmp_path: Path, name: str, code: int
 ):
     to = tmp_path / "u2netp.pth"
-    result = run(
-        "checkpoint", f"{shelf}/{name}", "--to", to, "--recipe", standin.recipe_file
-    )
+    result = run("checkpoint", f"{shelf}/{name}", "--to", to, "--recipe", standin.recipe_file)
     assert result.code == code
     assert result.err.count("error:") == 1
     assert not list(tmp_path.iterdir())
