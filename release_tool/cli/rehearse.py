@@ -8,6 +8,7 @@ from release_tool.cli.options import DIRECTORY, FILE, Settings, with_output, wit
 from release_tool.cli.rehearsing import Rehearsal, rehearse
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
+from release_tool.rehearsal.github_faults import Fault
 
 
 @click.command("rehearse")
@@ -22,6 +23,13 @@ from release_tool.core.errors import UsageError
     show_default=True,
     help="Which version of the transparency log to rehearse with.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    metavar="CALL:FAULT[:NTH[:TIMES]]",
+    multiple=True,
+    help="Let GitHub's stand-in fail on cue, like upload:502:2; an unknown one lists all.",
+)
 @with_settings
 @with_output
 @click.pass_obj
@@ -33,6 +41,7 @@ def command(
     unpinned_checkpoint: bool,
     out: Path,
     rekor: str,
+    faults: tuple[str, ...],
 ) -> None:
     """Rehearse a whole release against stand-ins on this machine.
 
@@ -44,6 +53,7 @@ def command(
     Examples:
       release-tool rehearse
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
+      release-tool rehearse --fault upload:reset:2 --fault publish:lost
     """
     if (upstream_dir is None) != (checkpoint is None):
         raise UsageError("--upstream-dir and --checkpoint go together")
@@ -54,5 +64,6 @@ def command(
         checkpoint=checkpoint,
         pinned=not unpinned_checkpoint,
         rekor="v2" if rekor == "v2" else "v1",
+        faults=tuple(Fault.parse(fault) for fault in faults),
     )
     rehearse(rehearsal, state)

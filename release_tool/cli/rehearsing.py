@@ -23,6 +23,7 @@ from release_tool.publish.github import open_github
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.claims import Claims
 from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.signing.token import open_identity
@@ -45,6 +46,7 @@ class Rehearsal:
     checkpoint: Path | None
     pinned: bool
     rekor: Literal["v1", "v2"]
+    faults: tuple[Fault, ...] = ()
 
 
 def rehearse(rehearsal: Rehearsal, state: State) -> None:
@@ -53,7 +55,9 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
     with ExitStack() as running:
         with state.stage("stand-ins"):
             sigstore = running.enter_context(start_sigstore(rekor=rehearsal.rekor, claims=CLAIMS))
-            github = running.enter_context(start_github(repo=str(REPOSITORY)))
+            github = running.enter_context(
+                start_github(repo=str(REPOSITORY), faults=rehearsal.faults)
+            )
             source, recipe = running.enter_context(open_source_of(rehearsal))
         verified = release(rehearsal, source, recipe, sigstore, github, state)
         write_trust(rehearsal.out, sigstore)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Self
 
 import click
@@ -36,14 +37,20 @@ class State:
     color: bool = False
     actions: bool = False
     answered: bool = False
+    summary: Path | None = None
 
     @classmethod
     def of_terminal(cls) -> Self:
         """Look once at what stderr is and what the environment asks for."""
         terminal = sys.stderr.isatty()
         color = terminal and not os.environ.get("NO_COLOR")
+        actions = os.environ.get("GITHUB_ACTIONS") == "true"
+        summary = os.environ.get("GITHUB_STEP_SUMMARY") if actions else None
         return cls(
-            terminal=terminal, color=color, actions=os.environ.get("GITHUB_ACTIONS") == "true"
+            terminal=terminal,
+            color=color,
+            actions=actions,
+            summary=Path(summary) if summary else None,
         )
 
     def say(self, text: str, **style: Any) -> None:
@@ -79,7 +86,13 @@ class State:
             self.note(name)
 
     def print_result(self, document: Mapping[str, Any], rows: list[Row]) -> None:
-        """Print a result on stdout: the document with `--json`, else rows for people."""
+        """Print a result on stdout: the document with `--json`, else rows for people.
+
+        Under GitHub Actions the rows also become part of the job's summary.
+        """
+        if self.summary is not None:
+            with self.summary.open("a", encoding="utf-8") as stream:
+                stream.write(markdown(rows))
         if self.json:
             self.answered = True
             click.echo(encode_json(document).decode(), nl=False)
@@ -107,6 +120,23 @@ def align(rows: list[Row]) -> Iterator[str]:
         yield from (
             [""] if blank else (f"{label:<{width}}  {text}".rstrip() for label, text in table)
         )
+
+
+def markdown(rows: list[Row]) -> str:
+    """Write rows as tables of GitHub's Markdown; nothing in a cell can end it or format it."""
+    lines = []
+    for blank, block in groupby(rows, key=lambda row: row == BLANK):
+        if blank:
+            continue
+        lines += ["", "| | |", "|---|---|"]
+        lines += [f"| {cell(label)} | {cell(text)} |" for label, text in block]
+    return "\n".join([*lines, ""])
+
+
+def cell(text: str) -> str:
+    """Write text as it is, whatever marks of Markdown or HTML it holds."""
+    plain = " ".join(text.replace("`", "'").split())
+    return f"`{plain}`".replace("|", "\\|") if plain else ""
 
 
 def escape_annotation(text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from release_tool.cli.bars import show_bar
 from release_tool.cli.configuration import Configuration, open_configuration
-from release_tool.cli.state import State, escape_annotation
+from release_tool.cli.state import State, escape_annotation, markdown
 from release_tool.core.errors import InputError
 
 
@@ -192,3 +192,20 @@ def test_quiet_says_nothing_of_its_stages(capfd):
         state.note("c")
     state.print_result({}, [("a", "b")])
     assert capfd.readouterr() == ("", "")
+
+
+def test_under_actions_a_result_becomes_part_of_the_job_summary(
+    run, rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert run("verify", rehearsed.model, *rehearsed.believing).code == 0
+    assert "| `verified` | `u2netp_mirror_v1.onnx` |" in summary.read_text()
+
+
+def test_a_summary_is_never_formatted_by_what_it_holds():
+    text = markdown([("a", "x | y `z` <b>"), ("", ""), ("b", "line\nbreak")])
+    assert "| `a` | `x \\| y 'z' <b>` |" in text
+    assert "| `b` | `line break` |" in text
+    assert text.count("|---|---|") == 2

@@ -67,3 +67,15 @@ def test_a_rehearsal_over_an_older_one_signs_anew(run, rehearsed, tmp_path: Path
     assert result.code == 0, result.err
     assert "reusing" not in result.err
     assert run(*result.document["verify_command"][1:]).code == 0
+
+
+def test_a_fault_on_cue_is_overcome_or_ends_in_its_exit_code(run, standin, tmp_path: Path):
+    options = [*standin.options, "--out", tmp_path / "dist"]
+    survived = run("rehearse", *options, "--fault", "upload:502:2", "--fault", "publish:lost")
+    assert survived.code == 0, survived.err
+    refused = run("rehearse", *options, "--fault", "make-draft:403")
+    assert refused.code == 6
+    assert "403" in refused.err
+    unknown = run("rehearse", *options, "--fault", "upload:fire")
+    assert unknown.code == 2
+    assert "null-digest" in unknown.err
