@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
-from release_tool.core.names import CommitId, RepoSlug, Tag, check_asset_name
+from release_tool.core.names import CommitId, Destination, RepoSlug, Tag, check_asset_name
 
 
 @given(st.binary(max_size=4096))
@@ -82,6 +82,18 @@ def test_a_tag_is_written_as_it_was_read(text: str):
 def test_what_git_would_not_take_as_a_tag_is_a_usage_error(text: str):
     with pytest.raises(UsageError, match="not a tag"):
         Tag.parse(text)
+
+
+def test_a_release_is_a_repository_at_a_tag():
+    release = Destination.parse("owner/name@v1")
+    assert (str(release.repo), str(release.tag), str(release)) == (
+        "owner/name",
+        "v1",
+        "owner/name@v1",
+    )
+    for text in ("owner/name", "owner@v1", "owner/name@", "owner/name@a/b"):
+        with pytest.raises(UsageError):
+            Destination.parse(text)
 
 
 def test_a_commit_is_forty_lowercase_digits():

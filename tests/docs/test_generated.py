@@ -54,9 +54,7 @@ def fill(text: str, name: str, content: str) -> str:
     """Replace what stands between a block's marks."""
     pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
     assert re.search(pattern, text, re.DOTALL), f"no block {name}"
-    return re.sub(
-        pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL
-    )
+    return re.sub(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
 
 
 def generated() -> Iterator[tuple[Path, str]]:

@@ -152,6 +152,6 @@ class Parser:
         match name, arguments:
             case "join", [list(items), str(separator)]:
                 return separator.join(items)
-            case ("always" | "success" | "failure"), [] if "status" in self.contexts:
+            case (("always" | "success" | "failure"), []) if "status" in self.contexts:
                 return name in ("always", self.contexts["status"])
         raise WorkflowError(f"the function {name} is not known at this place")

