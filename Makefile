@@ -11,6 +11,8 @@ WHEELS := build/wheel
 SOURCES := $(shell find release_tool -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 FUZZ_SECONDS ?= 60
+CONFORMANCE_DIR ?=
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 UPSTREAM_DIR ?=
 CHECKPOINT ?=
 
@@ -22,7 +24,7 @@ rehearse: $(VENV)/.rehearse ## the whole chain against stand-ins on this machine
 
 test: $(VENV)/.dev ## the test suite, against the built wheel
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report
 
 check: lint types workflows test ## everything that CI asks for
@@ -47,6 +49,7 @@ fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each
 
 test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node and npm)
 	sh tests/interop/run.sh $(BIN)
+	[ -z "$(CONFORMANCE_DIR)" ] || $(BIN)/python tests/interop/conformance.py --suite $(CONFORMANCE_DIR)
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
 	$(BIN)/python tests/docs/test_generated.py
