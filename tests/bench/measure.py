@@ -55,12 +55,12 @@ def resident(root: int) -> int:
     return sum(size for pid, size in sizes.items() if descends(pid))
 
 
-def run_once(rival: Rival) -> tuple[float, int]:
-    """Run a command once, watching everything that it starts."""
+def run_once(rival: Rival) -> tuple[float, int, str]:
+    """Run a command once; return its seconds, the peak of all it starts, and what it printed."""
     start = time.perf_counter()
     process = subprocess.Popen(
         list(rival.command),
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, **(rival.environment or {})},
     )
@@ -74,13 +74,13 @@ def run_once(rival: Rival) -> tuple[float, int]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    _, errors = process.communicate()
+    said, errors = process.communicate()
     elapsed = time.perf_counter() - start
     done.set()
     watcher.join()
     if process.returncode:
         sys.exit(f"{rival.name} failed with {process.returncode}: {errors.decode()[-2000:]}")
-    return elapsed, peak
+    return elapsed, peak, said.decode()
 
 
 def compare(title: str, rivals: Sequence[Rival], rounds: int) -> dict[str, Measured]:
@@ -90,7 +90,7 @@ def compare(title: str, rivals: Sequence[Rival], rounds: int) -> dict[str, Measu
         run_once(rival)
     for _ in range(rounds):
         for rival in rivals:
-            samples[rival.name].append(run_once(rival))
+            samples[rival.name].append(run_once(rival)[:2])
     measured = {
         name: Measured(
             name,

@@ -1,0 +1,31 @@
+"""Uploads a file to a new draft, or downloads an asset, and prints the seconds it took."""
+
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.progress import SILENT
+from release_tool.publish.github import open_github
+from release_tool.verify.download import Listed, fetch_asset
+from release_tool.verify.transfer import Source
+
+what, api, token, repo, file, detail = sys.argv[1:]
+path = Path(file)
+with open_github(api, token) as github:
+    if what == "upload":
+        slug, tag = RepoSlug.parse(repo), Tag.parse(detail)
+        artifact = Artifact.of_file(path)
+        draft = github.send_draft(slug, tag, target=None, title="bench", body="bench")
+        start = time.perf_counter()
+        asset = github.send_asset(draft, artifact, path)
+        print(time.perf_counter() - start, f"{api}/repos/{repo}/releases/assets/{asset.id}")
+    else:
+        with httpx.Client(trust_env=False) as client:
+            listed = Listed(path.name, 1024**3, None, detail)
+            start = time.perf_counter()
+            fetch_asset(Source(client, api, token), listed, path, 2**31, SILENT)
+            print(time.perf_counter() - start)
