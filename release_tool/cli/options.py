@@ -248,9 +248,13 @@ def resolve_workflow(options: SignerOptions, settings: Settings) -> ExpectedSign
 
 def resolve_own_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
     """Compose whom an upload expects: there `--repo` is the target, also with an exact identity."""
-    if options.cert_identity is not None:
-        options = replace(options, repo=None)
-    return resolve_signer(options, settings)
+    if options.cert_identity is None:
+        return resolve_signer(options, settings)
+    signer = resolve_signer(replace(options, repo=None), settings)
+    if signer.issuer == GITHUB_ISSUER and options.repo is not None:
+        # What is published to a repository was released by a workflow that ran for it.
+        signer = replace(signer, repo=RepoSlug.parse(options.repo))
+    return signer
 
 
 def resolve_api(given: str | None, settings: Settings) -> str:

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from release_tool.cli.configuration import parse_configuration
 from release_tool.cli.main import COMMANDS, cli
+from release_tool.core.documents import JsonObject
 from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.u2netp import U2NETP
@@ -29,6 +30,7 @@ from release_tool.rehearsal.github import GitHubStandIn, start_github
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from tests.conftest import write_recipe
+from tests.test_import_table import STAGES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -265,7 +267,15 @@ def test_every_decision_is_on_the_design_page():
     assert [path.name for path in DECISIONS if f"decisions/{path.name}" not in text] == []
 
 
-def schema_fields(schema: dict, part: dict | None = None, path: str = "") -> set[str]:
+def test_the_table_of_imports_on_the_design_page_is_the_one_that_is_kept():
+    rows = re.findall(
+        r"^\| `(\w+)` \| .* \|(.*)\|$", (DOCS / "design.md").read_text(), re.MULTILINE
+    )
+    shown = {stage: set(re.findall(r"`(\w+)`", allowed)) for stage, allowed in rows}
+    assert {stage: shown.get(stage) for stage in STAGES} == STAGES
+
+
+def schema_fields(schema: JsonObject, part: JsonObject | None = None, path: str = "") -> set[str]:
     """List the fields of a JSON Schema by their dotted names."""
     part = schema if part is None else part
     if "$ref" in part:

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
-    "release_tool tests docs .github pyproject.toml Makefile README.md CHANGELOG.md LICENSE .gitignore"
+    "release_tool tests docs .github .gitignore"
+    " pyproject.toml Makefile README.md CHANGELOG.md LICENSE"
 ).split()
 EPOCH = "1700000000"
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*cache", ".hypothesis")

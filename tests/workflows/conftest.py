@@ -25,7 +25,7 @@ from release_tool.rehearsal.upstream import MODULE, make_upstream
 from tests.conftest import write_recipe
 from tests.workflows.actions import Sources, git
 from tests.workflows.runner import Run, Services
-from tests.workflows.wheelhouse import make_wheelhouse
+from tests.workflows.wheelhouse import lock, make_wheelhouse
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -167,6 +167,9 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*declared["dependencies"], *declared["optional-dependencies"]["export"]]
     wheels = make_wheelhouse(place / "index", [*needed, "hatchling"])
+    # This machine's index has other wheels than the world's, so the lock is made for these.
+    locked = lock([*declared["dependencies"], "hatchling"], wheels)
+    (tree / ".github" / "requirements.txt").write_text(locked)
     with (
         start_sigstore(claims=CLAIMS) as sigstore,
         start_github(

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,7 @@ class Run:
     def copy(self, place: Path, **changes: Any) -> "Run":
         """Branch off a run as it stands, with its artifacts, into another place."""
         shutil.copytree(self.artifacts, place / "artifacts")
-        values = {"workflow": self.workflow, "inputs": self.inputs, "services": self.services}
-        return Run(
-            **(values | changes), place=place, attempt=self.attempt, jobs=deepcopy(self.jobs)
-        )
+        return replace(self, place=place, jobs=deepcopy(self.jobs), **changes)
 
     def contexts(self, *names: str, **more: Any) -> dict[str, Any]:
         """Collect the contexts that are there at one place of a workflow."""
@@ -108,7 +105,7 @@ class Run:
             "job": {
                 "workflow_repository": self.services.sources.own_repository,
                 "workflow_sha": self.services.sources.own_commit,
-                "workflow_ref": claims.workflow_ref,
+                "workflow_ref": claims.to_token()["job_workflow_ref"],
             },
         }
         return {name: known[name] for name in names} | more

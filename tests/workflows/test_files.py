@@ -1,15 +1,22 @@
 """What must be true of the workflow files themselves."""
 
+import copy
+import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.workflows.actions import ACTIONS
 from tests.workflows.conftest import ROOT, WORKFLOWS, open_workflow
 from tests.workflows.expressions import WorkflowError, evaluate, interpolate
+from tests.workflows.wheelhouse import canonical, closure
 
 FILES = ("release.yml", "verify.yml", "ci.yml")
 PIN = re.compile(r"uses: ([\w./-]+@[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
@@ -80,14 +87,92 @@ def test_ci_tests_every_python_that_the_package_promises():
     assert open_workflow("ci.yml")["jobs"]["test"]["strategy"]["matrix"]["python"] == declared
 
 
-@pytest.mark.parametrize(("results", "code"), [("success success", 0), ("success failure", 1),
-                                               ("skipped success", 1), ("cancelled", 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("results", "code"),
+    [("success success", 0), ("success failure", 1), ("skipped success", 1), ("cancelled", 1)],
+)
 def test_the_gate_opens_only_if_every_job_succeeded(results: str, code: int):
     [step] = open_workflow("ci.yml")["jobs"]["gate"]["steps"]
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", step["run"]], env={"RESULTS": results}, check=False
     )
     assert done.returncode == code
+
+
+def test_the_consumer_job_of_ci_verifies_a_rehearsed_release(rehearsed, tmp_path: Path):
+    program = tmp_path / "tool" / "bin" / "release-tool"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m release_tool "$@"\n')
+    program.chmod(0o755)
+    shutil.copytree(rehearsed.directory, tmp_path / "dist")
+    step = open_workflow("ci.yml")["jobs"]["consumer"]["steps"][-1]
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path,
+        env={**os.environ, "RUNNER_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the file's digest" in done.stderr
+
+
+LOCKED = re.compile(r"([a-z0-9._-]+)==(\S+) --hash=sha256:[0-9a-f]{64}")
+
+
+def test_the_jobs_with_rights_install_nothing_that_is_not_locked_to_a_digest():
+    lines = (ROOT / ".github" / "requirements.txt").read_text().splitlines()
+    matches = [LOCKED.fullmatch(line) for line in lines if not line.startswith("#")]
+    found = {canonical(match[1]): match[2] for match in matches if match}
+    assert len(found) == len(matches) > 20
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    for text in wanted:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(found[canonical(requirement.name)])
+    needed = {canonical(each.metadata["Name"]) for each in closure(wanted)}
+    assert needed <= set(found)
+    for name, jobs in RIGHTS.items():
+        for job in set(jobs) - {"export"}:
+            for step in open_workflow(name)["jobs"][job]["steps"]:
+                for line in re.findall(r"pip\" install .*", step.get("run", "")):
+                    assert "--require-hashes" in line or "--no-deps --no-build-isolation" in line
+
+
+def test_the_lock_is_written_from_what_pip_reports():
+    spec = importlib.util.spec_from_file_location("lock", ROOT / ".github/lock_requirements.py")
+    assert spec is not None
+    assert spec.loader is not None
+    locking = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(locking)
+    package = {
+        "metadata": {"name": "Some.Thing", "version": "1.2"},
+        "download_info": {"archive_info": {"hashes": {"sha256": "a" * 64}}},
+    }
+    text = locking.make_lock({"install": [package]})
+    [line] = [line for line in text.splitlines() if not line.startswith("#")]
+    assert LOCKED.fullmatch(line)
+    assert (ROOT / ".github/requirements.txt").read_text().startswith(locking.HEAD)
+
+
+def test_a_package_with_other_bytes_than_the_locked_is_not_installed(project, exported):
+    tree = project.services.sources.own_tree
+    file = tree / ".github" / "requirements.txt"
+    honest, entries = file.read_text(), project.entries
+    # The script differs by a space, so that it is not taken for one that was run before.
+    file.write_text(re.sub(r"sha256:.{8}", "sha256:00000000", honest, count=1))
+    try:
+        run = exported.copy(project.fresh_place())
+        step = run.workflow["jobs"]["sign"]["steps"][3]
+        run.workflow = copy.deepcopy(run.workflow)
+        run.workflow["jobs"]["sign"]["steps"][3] = {**step, "run": step["run"] + " "}
+        run.go()
+    finally:
+        file.write_text(honest)
+    assert run.jobs["sign"].failed_step == step["name"]
+    assert "DO NOT MATCH THE HASHES" in run.jobs["sign"].log
+    assert project.entries == entries
 
 
 def test_zizmor_finds_nothing():

@@ -188,16 +188,11 @@ def forge(directory: Path) -> None:
     json.loads(text)
 
 
-INJECTIONS = (
-    '"; touch owned; curl http://127.0.0.1:1/ #',
-    "$(touch owned)",
-    "`touch owned`",
-    "x\n::set-output name=tag::y",
-    "${{ github.token }}",
-)
+# More of the kind, without the machines around it, are in test_release_inputs.py.
+INJECTIONS = ('"; touch owned; curl http://127.0.0.1:1/ #', "$(touch owned)")
 
 
-@pytest.mark.parametrize("text", [*INJECTIONS, "../../x", "a/b", "-rf", ""])
+@pytest.mark.parametrize("text", [*INJECTIONS, "../../x"])
 def test_a_tag_that_is_none_stops_the_run_before_anything_is_signed(project, text: str):
     before = project.entries
     run = project.run(tag=text).go()
@@ -207,7 +202,7 @@ def test_a_tag_that_is_none_stops_the_run_before_anything_is_signed(project, tex
     refused_harmlessly(project, run, before)
 
 
-@pytest.mark.parametrize("text", [*INJECTIONS, "u2", "../../etc/passwd"])
+@pytest.mark.parametrize("text", INJECTIONS)
 def test_a_recipe_that_is_none_stops_the_run_before_anything_is_signed(project, text: str):
     before = project.entries
     run = project.run(recipe=text).go()
@@ -216,7 +211,7 @@ def test_a_recipe_that_is_none_stops_the_run_before_anything_is_signed(project, 
     refused_harmlessly(project, run, before)
 
 
-@pytest.mark.parametrize("text", [*INJECTIONS, "file:///etc/passwd", "/etc/passwd", "-o"])
+@pytest.mark.parametrize("text", INJECTIONS)
 def test_a_checkpoint_address_that_is_none_stops_the_run(project, text: str):
     before = project.entries
     run = project.run(checkpoint_url=text).go()

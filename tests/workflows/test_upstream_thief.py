@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -68,8 +69,8 @@ class Receiver:
         """Take what is sent, until somebody hangs up without a word."""
         while True:
             peer, _ = self.listener.accept()
-            with peer:
-                content = b"".join(iter(lambda: peer.recv(65536), b""))
+            with peer, peer.makefile("rb") as stream:
+                content = stream.read()
             if not content:
                 return
             self.received.append(content)
@@ -95,7 +96,7 @@ def open_receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def robbed(project, tmp_path) -> Iterator[tuple]:
+def robbed(project, tmp_path) -> Iterator[tuple[Any, Receiver]]:
     """The project with an upstream that steals, and where the loot goes."""
     with open_receiver() as receiver:
         module = THEFT.replace("PORT", str(receiver.port)) + MODULE
@@ -134,30 +135,23 @@ def test_upstream_code_finds_no_token_of_any_kind_in_the_export_job(robbed):
         assert f"\0{name}=" not in loot
 
 
-def give_token_to_the_step(workflow) -> None:
-    for step in workflow["jobs"]["export"]["steps"]:
+def make_every_mistake(workflow) -> None:
+    """Hand a token to the step, let checkout keep it, and give the job an identity."""
+    job = workflow["jobs"]["export"]
+    job["permissions"]["id-token"] = "write"
+    for step in job["steps"]:
         if step["name"] == EXPORT:
             step["env"] = {"GH_TOKEN": "${{ github.token }}"}
-
-
-def keep_credentials(workflow) -> None:
-    for step in workflow["jobs"]["export"]["steps"]:
         if "persist-credentials" in step.get("with", {}):
             step["with"]["persist-credentials"] = True
 
 
-def give_an_identity(workflow) -> None:
-    workflow["jobs"]["export"]["permissions"]["id-token"] = "write"
-
-
-@pytest.mark.parametrize(
-    "mistake",
-    [give_token_to_the_step, keep_credentials, give_an_identity],
-    ids=lambda f: f.__name__,
-)
-def test_the_thief_would_find_a_token_if_the_workflow_made_a_mistake(robbed, mistake):
+def test_the_thief_finds_each_token_if_the_workflow_makes_a_mistake(robbed):
     project, receiver = robbed
-    run = project.run(mistake, recipe="thief.toml").go(until="export")
+    run = project.run(make_every_mistake, recipe="thief.toml").go(until="export")
     assert run.jobs["export"].result == "success", run.jobs["export"].log
-    loot = receiver.loot()
-    assert any(secret in loot for secret in secrets_of(project))
+    loot, (token, bearer, url) = receiver.loot(), secrets_of(project)
+    assert f"\0GH_TOKEN={token}\0" in loot
+    assert f"AUTHORIZATION: bearer {token}\n" in loot
+    assert f"\0ACTIONS_ID_TOKEN_REQUEST_TOKEN={bearer}\0" in loot
+    assert url in loot

@@ -4,6 +4,7 @@ Each wheel has the real name, version and requirements of an installed distribut
 resolves as it would on the index; instead of the files it carries a path to them.
 """
 
+import hashlib
 import re
 import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -21,6 +22,18 @@ def make_wheelhouse(place: Path, roots: list[str]) -> Path:
     for found in closure(roots):
         make_wheel(found, wheels, links)
     return wheels
+
+
+def lock(roots: list[str], wheels: Path) -> str:
+    """Lock what `roots` need to the digests of their wheels here."""
+    names = {canonical(found.metadata["Name"]) for found in closure(roots)}
+    lines = []
+    for wheel in sorted(wheels.iterdir()):
+        name, version = wheel.name.split("-")[:2]
+        if name in names:
+            digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+            lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
+    return "".join(lines)
 
 
 def closure(roots: list[str]) -> list[Distribution]:
