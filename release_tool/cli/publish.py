@@ -70,8 +70,9 @@ def command(
     instance = open_instance(sigstore or settings.configuration.sigstore or "production")
     identity = open_identity(instance, identity_token, interactive=sys.stdin.isatty())
     source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)
-    plan = chain.Plan(source, settings.recipe, out, to, keep_draft=destination.keep_draft)
+    plan = chain.Plan(source, settings.recipe, out)
     with open_github(api, token, progress=state) as github, open_source(api, token) as released:
-        services = chain.Services(instance, identity, builder, github, released)
+        target = chain.Publication(github, released, to, keep_draft=destination.keep_draft)
+        services = chain.Services(instance, identity, builder, target)
         result, _verified = chain.publish(plan, services, os.environ, progress=state)
     show_release(state, result)

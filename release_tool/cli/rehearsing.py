@@ -90,12 +90,13 @@ def release(
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
     to = Destination(REPOSITORY, Tag.parse(recipe.tag))
-    plan = chain.Plan(source, recipe, rehearsal.out, to)
+    plan = chain.Plan(source, recipe, rehearsal.out)
     with (
         open_github(github.api, github.token, progress=state) as client,
         open_source(github.api, None) as consumer,
     ):
-        services = chain.Services(instance, identity, builder, client, consumer)
+        target = chain.Publication(client, consumer, to)
+        services = chain.Services(instance, identity, builder, target)
         _, verified = chain.publish(plan, services, os.environ, progress=state)
     return verified
 

@@ -22,7 +22,7 @@ def file_rows(files: Sequence[Artifact]) -> list[Row]:
 
 def show_export(state: State, outcome: Outcome) -> None:
     """Print what an export wrote and what its gates measured."""
-    release, parity = outcome.release, outcome.export.parity
+    release, parity = outcome.release, outcome.export.parity if outcome.export else None
     contract, lineage = outcome.proof.contract, outcome.proof.lineage
     document = {
         "directory": str(release.directory),
@@ -32,13 +32,15 @@ def show_export(state: State, outcome: Outcome) -> None:
             "nodes": contract.nodes,
             "tensors": lineage.tensors,
             "in_place": lineage.in_place,
-            "parity": parity.to_json(),
+            "parity": parity.to_json() if parity else None,
         },
     }
-    largest = max(size.max_difference for size in parity.sizes)
     gates = [
         ("contract", f"opset {contract.opset}, {contract.nodes} nodes"),
         ("lineage", f"{lineage.in_place} of {lineage.tensors} tensors in place"),
-        ("parity", f"largest difference {largest:.1e} over {len(parity.sizes)} sizes"),
     ]
+    if parity is not None:
+        largest = max(size.max_difference for size in parity.sizes)
+        text = f"largest difference {largest:.1e} over {len(parity.sizes)} sizes"
+        gates.append(("parity", text))
     state.print_result(document, [*file_rows(release.files), BLANK, *gates])

@@ -22,6 +22,7 @@ from release_tool.cli.options import (
     with_trust,
 )
 from release_tool.cli.releases import show_release
+from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.publish.github import open_github
@@ -61,15 +62,9 @@ def command(
     root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
-    with open_github(api, token, progress=state) as github:
-        result = chain.upload_release(
-            directory,
-            settings.recipe,
-            github,
-            to,
-            expected,
-            root,
-            keep_draft=destination.keep_draft,
-            progress=state,
+    with open_github(api, token, progress=state) as github, open_source(api, token) as source:
+        target = chain.Publication(github, source, to, keep_draft=destination.keep_draft)
+        result, _verified = chain.upload_release(
+            directory, settings.recipe, target, expected, root, progress=state
         )
     show_release(state, result)

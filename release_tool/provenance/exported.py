@@ -42,6 +42,10 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
     expected = [names.model, names.license]
     if manifest.upstream.notice_present:
         expected.append(names.notice)
+    elif (directory / names.notice).exists():
+        raise InputError(
+            f"{names.notice} is there, and the manifest knows of none", hint=EXPORT_AGAIN
+        )
     if manifest.outputs.onnx_path != names.model or set(stated) != set(expected):
         raise InputError(
             f"{names.manifest} does not describe {', '.join(expected)}", hint=EXPORT_AGAIN

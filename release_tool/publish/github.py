@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 import httpx
 
+from release_tool.core.api import open_client
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import PublishError
+from release_tool.core.errors import PublishError, UsageError
 from release_tool.core.names import CommitId, RepoSlug, Tag
 from release_tool.core.progress import SILENT, Progress
 from release_tool.publish.failures import AnswerLost, Forbidden, Moved
@@ -53,7 +54,7 @@ MAX_PAGES = 100
 
 def open_github(
     api: str = GITHUB_API,
-    token: str | None = None,
+    token: str | Token | None = None,
     *,
     client: httpx.Client | None = None,
     progress: Progress = SILENT,
@@ -70,12 +71,15 @@ def open_github(
     `UsageError` for a bad address and `PublishError` for a malformed token.
     """
     root = ApiRoot.parse(api)
-    secret = None if token is None else Token.parse(token)
+    try:
+        secret = Token.of(token)
+    except UsageError as error:
+        raise PublishError(error.message, hint=error.hint) from error
     if client is not None and "authorization" in client.headers:
         raise ValueError("the client carries an Authorization header of its own")
     own = None
     if client is None:
-        client = own = httpx.Client(trust_env=not root.is_loopback)
+        client = own = open_client(root)
     patience = Patience(progress, sleep, clock, patience_seconds)
     return GitHub(Wire(client, root, secret, patience, silence_seconds), own)
 

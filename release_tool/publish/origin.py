@@ -1,83 +1,26 @@
-"""Where a token may go: the API's address, the origins that it trusts, the token as a value.
+"""Where a token may go: the origins that the API's address makes trusted.
 
 Nothing here sends anything.
 """
 
-import ipaddress
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 import httpx
 
-from release_tool.core.errors import PublishError, UsageError
+from release_tool.core import api
+from release_tool.core.api import is_loopback, origin_of, parse_url
+from release_tool.core.errors import PublishError
+from release_tool.core.token import Token
 
 GITHUB_API = "https://api.github.com"
 GITHUB_UPLOADS = "https://uploads.github.com"
-TOKEN_LIMIT = 4096
-DEFAULT_PORTS = {"https": 443, "http": 80}
 
-Origin = tuple[str, str, int | None]
+__all__ = ["GITHUB_API", "ApiRoot", "Token"]
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """A GitHub token; it shows itself to nobody but `authorization`."""
-
-    secret: str = field(repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a token as the environment gives it; raises `PublishError` without quoting it.
-
-        White space around it is dropped. Anything that cannot stand in a header is refused here,
-        because an HTTP library would quote the whole header in its own complaint.
-        """
-        secret = text.strip()
-        legal = secret.isascii() and secret.isprintable() and " " not in secret
-        if not secret or not legal or len(secret) > TOKEN_LIMIT:
-            raise PublishError(
-                "the GitHub token is empty or holds characters that no token has",
-                hint="set GH_TOKEN to the token alone",
-            )
-        return cls(secret)
-
-    @property
-    def authorization(self) -> str:
-        """Give the Authorization header's value (RFC 6750)."""
-        return f"Bearer {self.secret}"
-
-    @property
-    def belongs_to_an_app(self) -> bool:
-        """Tell an installation's token, such as GITHUB_TOKEN in Actions, by its prefix."""
-        return self.secret.startswith("ghs_")
-
-    def redact(self, text: str) -> str:
-        """Take the token out of a text that came from elsewhere."""
-        return text.replace(self.secret, "***")
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRoot:
-    """The address of a GitHub REST API: `url` without a final slash."""
-
-    url: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read an API's address; raises `UsageError` unless it is https, or http on loopback."""
-        url = parse_url(text)
-        plain = url is not None and not url.userinfo and not url.query and not url.fragment
-        if url is None or not plain or not (url.scheme == "https" or is_loopback(url)):
-            raise UsageError(
-                f"not the address of a GitHub API: {text[:120]!r}",
-                hint="write it as https://HOST/api/v3; http is for loopback only",
-            )
-        return cls(str(url).rstrip("/"))
-
-    @property
-    def is_loopback(self) -> bool:
-        """Tell whether the API is a stand-in on this very machine."""
-        return is_loopback(httpx.URL(self.url))
+class ApiRoot(api.ApiRoot):
+    """The address of an API that is published to; it knows where the token may go."""
 
     def trusts(self, url: httpx.URL) -> bool:
         """Decide whether a token may be sent to `url`: the API's own origin, or its upload host."""
@@ -108,27 +51,3 @@ class ApiRoot:
         if not safe or url.userinfo:
             raise PublishError("GitHub redirects a download to an address that is not https")
         return url
-
-
-def parse_url(text: str) -> httpx.URL | None:
-    """Read an absolute http or https URL; None for anything else."""
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        return None
-    return url if url.scheme in DEFAULT_PORTS and url.host else None
-
-
-def origin_of(url: httpx.URL) -> Origin:
-    """Give a URL's origin (RFC 6454): scheme, host, port."""
-    return url.scheme, url.host, url.port or DEFAULT_PORTS.get(url.scheme)
-
-
-def is_loopback(url: httpx.URL) -> bool:
-    """Tell a literal loopback address (RFC 1122, RFC 4291) or the name localhost."""
-    if url.host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return False

@@ -38,18 +38,22 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     body: str,
     manifest_name: str,
     progress: Progress,
+    artifacts: tuple[Artifact, ...] | None = None,
     keep_draft: bool = False,
     latest: bool = True,
 ) -> PublishedRelease | DraftRelease:
     """Publish exactly `files` (asset name to path) as the release of `tag`, or keep it a draft.
 
+    `artifacts` are what the files must be, where the caller has verified them; else they are
+    described as they stand.
     `target` is the branch or commit that the tag is made at (None: the default branch), `latest`
     whether the repository shows the release as its latest. The result says `already` where an
     earlier run had published the very same bytes. Raises `InputError` for files that no release
     can hold, `ConflictError` where the tag holds something else, `PublishError` where nothing
     became visible, and `TryAgain` where a later run may succeed or must find out.
     """
-    artifacts = tuple(Artifact.of_file(path, name) for name, path in files.items())
+    if artifacts is None:
+        artifacts = tuple(Artifact.of_file(path, name) for name, path in files.items())
     wanted = Wanted(tag, artifacts, manifest_name)
     text = wanted.marker.append_to(body)
     check_repository(github, repo)

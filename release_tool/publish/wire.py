@@ -7,13 +7,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import httpx
 import tenacity
 
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import InputError, TryAgain
+from release_tool.core.watchdog import Watchdog, open_watch
 from release_tool.publish.failures import (
     AnswerLost,
     ErrorAnswer,
@@ -165,7 +166,19 @@ class Wire:
     @contextlib.contextmanager
     def open(self, call: Call, url: httpx.URL) -> Iterator[httpx.Response]:
         """Send a call once and yield its answer unread; network failures become `TryAgain`."""
+        with open_watch(self.client, allowed_seconds(call.size)) as watchdog:
+            with self.open_watched(call, url, watchdog) as response:
+                yield response
+            if watchdog.barked:  # an answer without a length ends where it was cut off
+                raise AnswerLost(f"{call.what} failed: it takes too long")
+
+    @contextlib.contextmanager
+    def open_watched(
+        self, call: Call, url: httpx.URL, watchdog: Watchdog
+    ) -> Iterator[httpx.Response]:
+        """Send a call once while somebody watches the clock."""
         request = self.make_request(call, url)
+        request.extensions["trace"] = watchdog.trace
         try:
             # No redirect is followed and no default login applied: both could move the token.
             response = self.client.send(request, stream=True, auth=None, follow_redirects=False)
@@ -174,10 +187,16 @@ class Wire:
                 yield response
             finally:
                 response.close()
-        except NEVER_SENT as error:
-            raise NotSent(f"{call.what} failed: {self.explain(error)}") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise AnswerLost(f"{call.what} failed: {self.explain(error)}") from error
+            if watchdog.barked:
+                raise AnswerLost(f"{call.what} failed: it takes too long") from error
+            self.fail(call, error)
+
+    def fail(self, call: Call, error: Exception) -> NoReturn:
+        """Raise what a failure of the network means."""
+        if isinstance(error, NEVER_SENT):
+            raise NotSent(f"{call.what} failed: {self.explain(error)}") from error
+        raise AnswerLost(f"{call.what} failed: {self.explain(error)}") from error
 
     @contextlib.contextmanager
     def open_download(self, call: Call) -> Iterator[httpx.Response]:
@@ -245,7 +264,7 @@ class Wire:
 
     def start_deadline(self, what: str, size: int) -> Callable[[], None]:
         """Start the time that a call may take; the value raises `AnswerLost` once it is over."""
-        end = self.monotonic() + CALL_DEADLINE_SECONDS + size / MIN_BYTES_PER_SECOND
+        end = self.monotonic() + allowed_seconds(size)
 
         def tick() -> None:
             if self.monotonic() > end:
@@ -262,6 +281,11 @@ class Wire:
     def redact(self, text: str) -> str:
         """Take the token out of a text that is not ours."""
         return self.token.redact(text) if self.token else text
+
+
+def allowed_seconds(size: int) -> float:
+    """Give the time that a call may take in which `size` bytes travel."""
+    return CALL_DEADLINE_SECONDS + size / MIN_BYTES_PER_SECOND
 
 
 def join(base: httpx.URL, target: str) -> httpx.URL | None:

@@ -1,0 +1,53 @@
+"""GitHub's token as a value that cannot be shown by accident; where it comes from is not known here.
+
+Nothing here sends anything.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from release_tool.core.errors import UsageError
+
+TOKEN_LIMIT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A GitHub token; it shows itself to nobody but `authorization`."""
+
+    secret: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a token as the environment gives it; raises `UsageError` without quoting it.
+
+        White space around it is dropped. Anything that cannot stand in a header is refused here,
+        because an HTTP library would quote the whole header in its own complaint.
+        """
+        secret = text.strip()
+        legal = secret.isascii() and secret.isprintable() and " " not in secret
+        if not secret or not legal or len(secret) > TOKEN_LIMIT:
+            raise UsageError(
+                "the GitHub token is empty or holds characters that no token has",
+                hint="set GH_TOKEN to the token alone",
+            )
+        return cls(secret)
+
+    @classmethod
+    def of(cls, given: "str | Token | None") -> "Token | None":
+        """Take a token in whatever form a caller has it; raises `UsageError` for a bad one."""
+        return given if given is None or isinstance(given, Token) else cls.parse(given)
+
+    @property
+    def authorization(self) -> str:
+        """Give the Authorization header's value (RFC 6750)."""
+        return f"Bearer {self.secret}"
+
+    @property
+    def belongs_to_an_app(self) -> bool:
+        """Tell an installation's token, such as GITHUB_TOKEN in Actions, by its prefix."""
+        return self.secret.startswith("ghs_")
+
+    def redact(self, text: str) -> str:
+        """Take the token out of a text that came from elsewhere."""
+        return text.replace(self.secret, "***")

@@ -1,0 +1,146 @@
+"""What an earlier run left behind that this one goes on from: an export, signatures, a release.
+
+The state is the output directory and the release on the server, and no other file; whatever is
+taken over is proved again first.
+"""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from release_tool.core.documents import parse_json_object
+from release_tool.core.errors import (
+    CannotVerify,
+    ConflictError,
+    GateError,
+    InputError,
+    PublishError,
+    TryAgain,
+)
+from release_tool.core.files import write_whole
+from release_tool.core.names import Destination
+from release_tool.core.progress import Progress
+from release_tool.gates.proof import Proof, prove_export
+from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.publish.attestation import send_attestation
+from release_tool.publish.github import GitHub
+from release_tool.publish.plan import read_marker
+from release_tool.publish.remote import RemoteRelease
+from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.checkpoint import Checkpoint
+from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.download import fetch_attestations
+from release_tool.verify.evidence import Evidence
+from release_tool.verify.transfer import OCTETS, NotFound, Source, read_body
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
+
+
+def installed_toolchain() -> dict[str, str]:
+    """Name the versions that an export would have here, without importing any of them."""
+    try:
+        packages = {name: version(name) for name in PACKAGES}
+    except PackageNotFoundError:
+        return {}
+    return {"python": platform.python_version(), **packages}
+
+
+def prove_earlier_export(
+    out: Path, recipe: Recipe, checkpoint: Checkpoint
+) -> tuple[ExportedRelease, Proof] | None:
+    """Return an export that is in `out` already if it is the one that would be made again.
+
+    Only a pinned graph can tell: with it the model's every byte is proved to be skeleton +
+    checkpoint. Whether the manifest says the same of it is the caller's to compare.
+    """
+    toolchain = installed_toolchain()
+    if recipe.skeleton_for(toolchain.get("torch", "")) is None:
+        return None
+    try:
+        exported = open_exported(out, recipe)
+        if exported.manifest.toolchain != toolchain:
+            return None
+        claimed = exported.manifest.outputs.skeleton_sha256
+        model, torch = out / recipe.names.model, toolchain["torch"]
+        return exported, prove_export(model, checkpoint, recipe, torch=torch, claimed=claimed)
+    except (InputError, GateError):
+        return None
+
+
+def adopt_signatures(
+    github: GitHub, source: Source, to: Destination, recipe: Recipe, exported: ExportedRelease
+) -> bool:
+    """Fetch the bundles of a release or draft of ours with this manifest, if we have none.
+
+    So a run on another machine neither signs twice nor conflicts with itself. What arrives is
+    unverified. Raises `ConflictError` where the tag is published with another manifest, before
+    anything is signed.
+    """
+    manifest = next(file for file in exported.files if file.name == recipe.names.manifest)
+    published = github.fetch_release_by_tag(to.repo, to.tag)
+    if published is not None:
+        found = {asset.name: asset.digest for asset in published.assets}
+        if found.get(manifest.name, manifest.digest) != manifest.digest:
+            raise ConflictError(f"{to} is published with other contents", hint="choose another tag")
+        return adopt_from(published, source, to, recipe, exported.directory)
+    for draft in github.fetch_releases(to.repo):
+        marker = read_marker(to.tag, draft)
+        if marker is not None and marker.manifest == manifest.digest:
+            return adopt_from(draft, source, to, recipe, exported.directory)
+    return False
+
+
+def adopt_from(
+    release: RemoteRelease, source: Source, to: Destination, recipe: Recipe, out: Path
+) -> bool:
+    """Write both bundles of a release beside the model, unless one is here or missing there."""
+    names = (recipe.names.bundle, recipe.names.provenance)
+    assets = {asset.name: asset for asset in release.assets if asset.state == "uploaded"}
+    if any((out / name).exists() for name in names) or not assets.keys() >= set(names):
+        return False
+    try:
+        contents = {
+            name: read_body(
+                source,
+                f"{source.api}/repos/{to.repo}/releases/assets/{assets[name].id}",
+                OCTETS,
+                BUNDLE_LIMIT_BYTES,
+            )
+            for name in names
+        }
+    except (NotFound, CannotVerify):
+        return False
+    for name, content in contents.items():
+        write_whole(out / name, content)
+    return True
+
+
+def keep_attestation(
+    github: GitHub, source: Source, to: Destination, evidence: Evidence, progress: Progress
+) -> None:
+    """Store the provenance with GitHub's attestations, unless it is there already.
+
+    The release is out by now, so a refusal is a remark and no failure. Raises `TryAgain` where a
+    later run may succeed.
+    """
+    provenance = evidence.sidecars.provenance if evidence.sidecars else None
+    if provenance is None:
+        return
+    wanted = parse_json_object(provenance, "the provenance bundle")
+    digest, token = evidence.digest, source.token
+    try:
+        kept = fetch_attestations(source.client, source.api, to.repo, digest, token=token)
+    except CannotVerify:
+        kept = ()
+    try:
+        if any(parse_json_object(bundle, "an attestation") == wanted for bundle in kept):
+            progress.note("the attestation is stored already")
+        elif send_attestation(github, to.repo, provenance):
+            progress.note("attestation stored")
+        else:
+            progress.note("the token may not store attestations")
+    except TryAgain as error:
+        text = f"{to} is published, but its attestation is not stored yet: {error.message}"
+        raise TryAgain(text, hint="run the same command again") from error
+    except PublishError as error:
+        progress.note(f"the attestation was refused: {error.message}")
