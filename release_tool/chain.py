@@ -61,11 +61,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One release from its sources; `out` is where its files stand meanwhile."""
+    """One release from its sources; `out` is where its files stand meanwhile.
+
+    With `reuse` an export that is in `out` already is proved again instead of made again.
+    """
 
     source: Source
     recipe: Recipe
     out: Path
+    reuse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +286,7 @@ def publish(
     with progress.stage("preflight"):
         check_ready(target.github, target.to)
     exported = export_release(
-        plan.source, recipe, plan.out, environment, reuse=True, progress=progress
+        plan.source, recipe, plan.out, environment, reuse=plan.reuse, progress=progress
     ).release
     if adopt_signatures(target.github, target.source, target.to, recipe, exported):
         progress.note("took the signatures over from the release")

@@ -8,6 +8,7 @@ from release_tool.cli.options import (
     DestinationOptions,
     Settings,
     resolve_api,
+    text,
     with_github,
     with_output,
     with_settings,
@@ -19,8 +20,8 @@ from release_tool.publish.transaction import abort_draft
 
 
 @click.command("abort")
-@click.option("--repo", metavar="OWNER/NAME", help="The repository of the draft.")
-@click.option("--tag", metavar="TAG", help="The release's tag; the recipe's by default.")
+@text("--repo", "OWNER/NAME", "The repository of the draft.")
+@text("--tag", "TAG", "The release's tag; the recipe's by default.")
 @with_github
 @with_settings
 @with_output

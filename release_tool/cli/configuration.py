@@ -1,7 +1,7 @@
 """Reads `release-tool.toml`, the project's own defaults; options given by hand come before it."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,14 @@ PUBLISHER_KEYS = frozenset({"repo", "workflow", "ref", "issuer"})
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The defaults that a project chose; None where it chose none."""
+    """The defaults that a project chose; None where it chose none.
+
+    `named` tells a file that the user named from one that merely lies in the working directory:
+    such a one may say who publishes here, never whom a consumer believes or asks.
+    """
 
     source: str = ""
+    named: bool = False
     recipe: str | None = None
     sigstore: str | None = None
     github_api: str | None = None
@@ -33,13 +38,16 @@ def open_configuration(path: Path | None) -> Configuration:
 
     Raises `InputError` for a file that is missing though named, is no TOML or has unknown keys.
     """
-    if path is None:
-        if not DEFAULT_FILE.exists():
-            return Configuration()
-        path = DEFAULT_FILE
+    named = path is not None
+    path = path or DEFAULT_FILE
     try:
-        tables = tomllib.loads(read_limited(path, FILE_LIMIT_BYTES).decode())
-        return parse_configuration(tables, path)
+        content = read_limited(path, FILE_LIMIT_BYTES)
+    except InputError as error:
+        if not named and isinstance(error.__cause__, FileNotFoundError | PermissionError):
+            return Configuration()
+        raise
+    try:
+        return replace(parse_configuration(tomllib.loads(content.decode()), path), named=named)
     except (ValueError, RecursionError, UsageError) as error:
         raise InputError(f"{path} is not a configuration: {error}") from error
 
@@ -50,8 +58,10 @@ def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
     top = texts(tables, TOP_KEYS, "")
     return Configuration(
         source=str(path),
+        recipe=top.get("recipe"),
+        sigstore=top.get("sigstore"),
+        github_api=top.get("github_api"),
         publisher=parse_publisher(publisher) if publisher is not None else None,
-        **top,
     )
 
 

@@ -9,6 +9,7 @@ from release_tool.cli.options import (
     DestinationOptions,
     Settings,
     resolve_api,
+    text,
     with_github,
     with_identity,
     with_output,
@@ -16,19 +17,19 @@ from release_tool.cli.options import (
     with_sigstore,
 )
 from release_tool.cli.state import Row, State
-from release_tool.cli.tokens import find_token
+from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import ReleaseToolError
 from release_tool.publish.github import open_github
 from release_tool.publish.preflight import Finding, Verdict, check_publishable
-from release_tool.signing.token import open_identity
+from release_tool.signing.token import NoIdentity, open_identity
 from release_tool.trust.instance import open_instance
 
 MARKS = {Verdict.OK: "ok", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "FAILED"}
 
 
 @click.command("doctor")
-@click.option("--repo", metavar="OWNER/NAME", help="The repository that will be published to.")
-@click.option("--tag", metavar="TAG", help="The release's tag; the recipe's by default.")
+@text("--repo", "OWNER/NAME", "The repository that will be published to.")
+@text("--tag", "TAG", "The release's tag; the recipe's by default.")
 @with_sigstore
 @with_identity
 @with_github
@@ -53,7 +54,7 @@ def command(
     to = DestinationOptions(tag, None, keep_draft=False).resolve(repo, settings)
     source = sigstore or settings.configuration.sigstore or "production"
     findings = [check_identity(source, identity_token)]
-    with open_github(resolve_api(github_api, settings), find_token(os.environ)) as github:
+    with open_github(resolve_api(github_api, settings), find_publish_token(os.environ)) as github:
         findings += check_publishable(github, to.repo, to.tag)
     rows: list[Row] = [(f.name, f"{MARKS[f.verdict]:<8} {f.text}") for f in findings]
     checks = [{"name": f.name, "verdict": f.verdict.value, "text": f.text} for f in findings]
@@ -67,9 +68,11 @@ def check_identity(source: str, given: str | None) -> Finding:
     """Look for a signing identity, without asking anybody in a browser for it."""
     try:
         identity = open_identity(open_instance(source), given, interactive=False)
-    except ReleaseToolError as error:
-        if sys.stdin.isatty() and given is None:
+    except NoIdentity as error:
+        if sys.stdin.isatty():
             text = "none yet; publish will ask you to sign in with a browser"
             return Finding("signing identity", Verdict.UNKNOWN, text)
+        return Finding("signing identity", Verdict.FAILED, error.message, error)
+    except ReleaseToolError as error:
         return Finding("signing identity", Verdict.FAILED, error.message, error)
     return Finding("signing identity", Verdict.OK, f"{identity.subject} by {identity.issuer}")

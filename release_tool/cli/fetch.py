@@ -71,7 +71,7 @@ def command(
     wanted = Destination.parse(release)
     expected = resolve_signer(signer, settings)
     root = open_trusted_root(trust.source(settings.configuration), offline=False)
-    api = resolve_api(github_api, settings)
+    api = resolve_api(github_api, settings, consumer=True)
     with (
         open_quarantine(directory, wanted) as place,
         open_source(api, find_token(os.environ)) as source,
@@ -79,7 +79,7 @@ def command(
         with state.stage("download"):
             fetch_release(
                 source.client,
-                api,
+                source.api,
                 wanted.repo,
                 wanted.tag,
                 settings.recipe,

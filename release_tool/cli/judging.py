@@ -3,7 +3,7 @@
 Printing is not done here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from release_tool.core.documents import JsonObject
 from release_tool.core.errors import (
     CannotVerify,
     InputError,
+    Interrupted,
     NotVerified,
     ReleaseToolError,
     UsageError,
@@ -50,7 +51,7 @@ class Outcome:
                 "exit_code": code,
                 "reason": str(self.refusal),
             }
-        document = self.verified.to_json()
+        document = {**self.verified.to_json(), "model": self.model}
         if self.lineage is not None:
             proof = {"tensors": self.lineage.tensors, "in_place": self.lineage.in_place}
             document["lineage"] = {**proof, "skeleton_sha256": str(self.lineage.skeleton)}
@@ -70,11 +71,31 @@ class Judge:
     prove: "Callable[[Evidence], LineageReport] | None" = None
     rebuild: Callable[[Evidence], dict[str, str]] | None = None
 
+    def outcomes(self, models: Sequence[str]) -> list[Outcome]:
+        """Take the verdicts on all models; a malformed digest is a `UsageError` before any work.
+
+        Of several models each gets its outcome, whatever kept another from getting a verdict.
+        """
+        for model in models:
+            parse_digest(model)
+        if len(models) == 1:
+            return [self.outcome(models[0])]
+        return [self.outcome_of_many(model) for model in models]
+
     def outcome(self, model: str) -> Outcome:
         """Take the verdict on one model."""
         try:
             return self.verdict(model)
         except (NotVerified, CannotVerify) as refusal:
+            return Outcome(model, refusal=refusal)
+
+    def outcome_of_many(self, model: str) -> Outcome:
+        """Take the verdict on one of several models; only an interruption stops them all."""
+        try:
+            return self.verdict(model)
+        except Interrupted:
+            raise
+        except ReleaseToolError as refusal:
             return Outcome(model, refusal=refusal)
 
     def verdict(self, model: str) -> Outcome:
@@ -101,7 +122,7 @@ class Judge:
             return open_evidence(Path(model), self.recipe, bundle=bundle)
         if bundle is None:
             raise UsageError("a digest needs --bundle, or --from to fetch one")
-        return evidence_for_digest(digest, bundle)
+        return evidence_for_digest(digest, bundle, self.recipe)
 
 
 def parse_digest(model: str) -> Sha256 | None:

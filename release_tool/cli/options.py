@@ -29,8 +29,33 @@ T = TypeVar("T")
 
 DEFAULT_RECIPE = "u2netp"
 DEFAULT_API = "https://api.github.com"
-DIRECTORY = click.Path(file_okay=False, path_type=Path)
-FILE = click.Path(path_type=Path)
+
+
+class GivenPath(click.Path):
+    """A path; an empty one is a variable that was not set, never the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if value == "":
+            self.fail("is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class GivenText(click.ParamType[str]):
+    """Text; an empty one is a variable that was not set, and must not pass for no option."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse empty text."""
+        if value == "":
+            self.fail("is empty", param, ctx)
+        return value
+
+
+TEXT = GivenText()
+DIRECTORY = GivenPath(file_okay=False, path_type=Path)
+FILE = GivenPath(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +97,8 @@ class TrustOptions:
 
     def source(self, configuration: Configuration) -> str | Path:
         """Return the trusted root's file, or the name or file of the instance."""
-        return self.trusted_root or self.sigstore or configuration.sigstore or "production"
+        configured = configuration.sigstore if configuration.named else None
+        return self.trusted_root or self.sigstore or configured or "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +154,11 @@ def flag(name: str, text: str) -> Callable[[Function], Function]:
     )
 
 
+def text(name: str, metavar: str, what: str) -> Callable[[Function], Function]:
+    """Declare an option that takes text."""
+    return click.option(name, type=TEXT, metavar=metavar, help=what)
+
+
 output_options = [
     flag("--json", "Print one JSON document on stdout."),
     flag("--verbose", "Say more on stderr."),
@@ -147,9 +178,7 @@ with_quiet = flag("--quiet", "Print nothing but errors; the exit code tells.")
 def with_settings(function: Function) -> Function:
     """Add `--recipe` and `--config`; the command receives `settings`."""
 
-    @click.option(
-        "--recipe", metavar="NAME|FILE", help="What is pinned: u2netp, u2net, or a .toml file."
-    )
+    @text("--recipe", "NAME|FILE", "What is pinned: u2netp, u2net, or a .toml file.")
     @click.option("--config", type=FILE, help="Defaults; release-tool.toml here if there is one.")
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
@@ -161,25 +190,21 @@ def with_settings(function: Function) -> Function:
 with_signer = grouped(
     SignerOptions,
     "signer",
-    click.option("--repo", metavar="OWNER/NAME", help="The repository whose workflow signed."),
-    click.option(
-        "--workflow", metavar="FILE", help=f"The workflow; {DEFAULT_WORKFLOW} by default."
-    ),
-    click.option("--ref", metavar="REF", help=f"The ref it ran from; {DEFAULT_REF} by default."),
-    click.option("--cert-identity", metavar="SAN", help="The certificate's exact identity."),
-    click.option("--cert-oidc-issuer", metavar="URL", help="The exact issuer that vouched for it."),
-    click.option("--repo-id", metavar="ID", help="The source repository's numeric id."),
-    click.option("--commit", metavar="SHA", help="The source commit of the signing workflow."),
-    click.option("--trigger", metavar="EVENT", help="What triggered it, like workflow_dispatch."),
-    click.option("--runner", metavar="KIND", help="Its runner: github-hosted or self-hosted."),
+    text("--repo", "OWNER/NAME", "The repository whose workflow signed."),
+    text("--workflow", "FILE", f"The workflow; {DEFAULT_WORKFLOW} by default."),
+    text("--ref", "REF", f"The ref it ran from; {DEFAULT_REF} by default."),
+    text("--cert-identity", "SAN", "The certificate's exact identity."),
+    text("--cert-oidc-issuer", "URL", "The exact issuer that vouched for it."),
+    text("--repo-id", "ID", "The source repository's numeric id."),
+    text("--commit", "SHA", "The source commit of the signing workflow."),
+    text("--trigger", "EVENT", "What triggered it, like workflow_dispatch."),
+    text("--runner", "KIND", "Its runner: github-hosted or self-hosted."),
 )
 
 with_trust = grouped(
     TrustOptions,
     "trust",
-    click.option(
-        "--sigstore", metavar="NAME|FILE", help="production (default), staging or a trust config."
-    ),
+    text("--sigstore", "NAME|FILE", "production (default), staging or a trust config."),
     click.option("--trusted-root", type=FILE, help="Believe this trusted root and no other."),
     click.option("--offline", is_flag=True, help="Use the installed trusted root; no network."),
 )
@@ -187,23 +212,20 @@ with_trust = grouped(
 with_destination = grouped(
     DestinationOptions,
     "destination",
-    click.option("--tag", metavar="TAG", help="The release's tag; the recipe's by default."),
-    click.option("--target", metavar="COMMIT", help="What the tag names; the default branch."),
+    text("--tag", "TAG", "The release's tag; the recipe's by default."),
+    text("--target", "COMMIT", "What the tag names; the default branch."),
     click.option("--keep-draft", is_flag=True, help="Stop before publishing."),
 )
 
-with_sigstore = click.option(
-    "--sigstore", metavar="NAME|FILE", help="production (default), staging or a trust config."
-)
+with_sigstore = text("--sigstore", "NAME|FILE", "production (default), staging or a trust config.")
 with_identity = click.option(
     "--identity-token",
     envvar="SIGSTORE_ID_TOKEN",
+    type=TEXT,
     metavar="TOKEN",
     help="OIDC identity token; by default the CI's own, or a browser. [env: SIGSTORE_ID_TOKEN]",
 )
-with_github = click.option(
-    "--github-api", metavar="URL", help=f"GitHub's REST API; {DEFAULT_API} by default."
-)
+with_github = text("--github-api", "URL", f"GitHub's REST API; {DEFAULT_API} by default.")
 
 
 def resolve_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
@@ -257,6 +279,20 @@ def resolve_own_signer(options: SignerOptions, settings: Settings) -> ExpectedSi
     return signer
 
 
-def resolve_api(given: str | None, settings: Settings) -> str:
-    """Return the REST API's base URL: by hand, else configured, else github.com's."""
-    return (given or settings.configuration.github_api or DEFAULT_API).rstrip("/")
+def resolve_api(given: str | None, settings: Settings, *, consumer: bool = False) -> str:
+    """Return the REST API's base URL: by hand, else configured, else github.com's.
+
+    A consumer's token is not sent to an address that merely lies in the working directory.
+    """
+    configuration = settings.configuration
+    configured = configuration.github_api if configuration.named or not consumer else None
+    return (given or configured or DEFAULT_API).rstrip("/")
+
+
+def policy_source(options: SignerOptions, settings: Settings) -> str:
+    """Say who chose the signer that is expected."""
+    if options.repo is not None or options.cert_identity is not None:
+        return "the options given"
+    if settings.configuration.publisher is not None:
+        return settings.configuration.source
+    return f"the recipe {settings.recipe.name}"

@@ -13,6 +13,7 @@ from release_tool.cli.options import (
     DestinationOptions,
     Settings,
     resolve_api,
+    text,
     with_destination,
     with_github,
     with_identity,
@@ -33,7 +34,7 @@ from release_tool.trust.instance import open_instance
 @click.command("publish")
 @click.option("--upstream-dir", type=DIRECTORY, required=True, help="The audited checkout.")
 @click.option("--checkpoint", type=FILE, required=True, help="Upstream's weights, as pinned.")
-@click.option("--repo", metavar="OWNER/NAME", help="Where the release goes.")
+@text("--repo", "OWNER/NAME", "Where the release goes.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
 @with_destination
 @with_sigstore

@@ -90,7 +90,7 @@ def release(
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
     to = Destination(REPOSITORY, Tag.parse(recipe.tag))
-    plan = chain.Plan(source, recipe, rehearsal.out)
+    plan = chain.Plan(source, recipe, rehearsal.out, reuse=False)
     with (
         open_github(github.api, github.token, progress=state) as client,
         open_source(github.api, None) as consumer,

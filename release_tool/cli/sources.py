@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-
-from release_tool.verify.transfer import LOOPBACK, Source
+from release_tool.core.api import ApiRoot, open_client
+from release_tool.core.token import Token
+from release_tool.verify.transfer import Source, make_source
 
 
 @contextmanager
-def open_source(api: str, token: str | None) -> Iterator[Source]:
-    """Open a client for the API at `api`; proxies of the environment never see loopback."""
-    try:
-        local = httpx.URL(api).host in LOOPBACK
-    except httpx.InvalidURL:
-        local = False
-    with httpx.Client(trust_env=not local) as client:
-        yield Source(client, api, token)
+def open_source(api: str, token: Token | str | None) -> Iterator[Source]:
+    """Open a client for the API at `api`; proxies of the environment never see loopback.
+
+    Raises `UsageError` for a bad address, a malformed token, or an unusable proxy.
+    """
+    root = ApiRoot.parse(api)
+    with open_client(root) as client:
+        yield make_source(client, root.url, token)

@@ -3,11 +3,12 @@
 Holds what `--json`, `--verbose`, `--quiet` and the terminal decide; it knows no command.
 """
 
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any, Self
 
 import click
 
-from release_tool.core.documents import encode_json
-from release_tool.core.errors import ReleaseToolError
+from release_tool.core.errors import InputError, Interrupted, ReleaseToolError
+from release_tool.core.files import reason
 from release_tool.core.progress import Advance
 
 Row = tuple[str, str]
@@ -42,7 +43,7 @@ class State:
     @classmethod
     def of_terminal(cls) -> Self:
         """Look once at what stderr is and what the environment asks for."""
-        terminal = sys.stderr.isatty()
+        terminal = sys.stderr is not None and sys.stderr.isatty()
         color = terminal and not os.environ.get("NO_COLOR")
         actions = os.environ.get("GITHUB_ACTIONS") == "true"
         summary = os.environ.get("GITHUB_STEP_SUMMARY") if actions else None
@@ -55,8 +56,25 @@ class State:
 
     def say(self, text: str, **style: Any) -> None:
         """Write one line to stderr."""
-        styled = click.style(text, **style) if style else text
-        click.echo(styled, err=True, color=self.color)
+        styled = click.style(printable(text), **style) if style else printable(text)
+        # Who closed stderr wants no remarks; that is no reason to fail.
+        with suppress(OSError):
+            click.echo(styled, err=True, color=self.color)
+
+    def write(self, text: str) -> None:
+        """Write a part of the result to stdout.
+
+        Raises `Interrupted` where nobody reads it any more, `InputError` where it cannot be kept.
+        """
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            sys.stdout = None  # or the interpreter tries once more, at its end
+            raise Interrupted("nobody reads the result") from error
+        except OSError as error:
+            sys.stdout = None
+            raise InputError(f"cannot write the result: {reason(error)}") from error
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -95,21 +113,35 @@ class State:
                 stream.write(markdown(rows))
         if self.json:
             self.answered = True
-            click.echo(encode_json(document).decode(), nl=False)
+            self.write(encode_document(document))
         elif not self.quiet:
-            for row in align(rows):
-                click.echo(row)
+            self.write("".join(f"{printable(row)}\n" for row in align(rows)))
 
     def print_error(self, error: ReleaseToolError) -> None:
         """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""
         if self.json and not self.answered:
             content = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
-            click.echo(encode_json({"error": content}).decode(), nl=False)
+            with suppress(ReleaseToolError):
+                self.write(encode_document({"error": content}))
         self.say(f"error: {error.message}", fg="red")
         if error.hint:
             self.say(f"advice: {error.hint}")
         if self.actions:
-            click.echo(f"::error title=release-tool::{escape_annotation(error.message)}", err=True)
+            self.say(f"::error title=release-tool::{escape_annotation(error.message)}")
+
+
+def printable(text: str) -> str:
+    """Write text on one line that any terminal takes: names of files may hold anything."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def encode_document(document: Mapping[str, Any]) -> str:
+    """Write a result as JSON; a file's name that is no text is escaped, not refused."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def align(rows: list[Row]) -> Iterator[str]:

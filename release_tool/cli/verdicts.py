@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from release_tool.cli.judging import Outcome
 from release_tool.cli.state import BLANK, Row, State
-from release_tool.core.errors import NotVerified
+from release_tool.core.errors import NotVerified, ReleaseToolError
 from release_tool.verify.release import VerifiedRelease
 
 
@@ -30,7 +30,13 @@ def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
     state.print_result({"verdicts": documents}, rows[:-1])
     if failed is not None:
         text = f"{len(refusals)} of {len(outcomes)} models are not verified; first: "
-        raise type(failed)(text + failed.message, hint=failed.hint)
+        raise kind_of(failed)(text + failed.message, hint=failed.hint)
+
+
+def kind_of(error: ReleaseToolError) -> type[ReleaseToolError]:
+    """Return the class of the error tree that an error is of, past the stages' own kinds of it."""
+    kinds = (kind for kind in type(error).__mro__ if kind.__module__ == ReleaseToolError.__module__)
+    return next(kinds)
 
 
 def outcome_rows(outcome: Outcome, state: State) -> list[Row]:
@@ -67,6 +73,8 @@ def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
         ("log", f"entry {verified.log_index} of {verified.log_url}"),
         ("covers", ", ".join(artifact.role for artifact in verified.artifacts)),
     ]
+    if verified.not_covered:
+        rows.append(("not covered", ", ".join(verified.not_covered)))
     if verbose:
         rows += [(f"step {step.number}", f"{step.name}: {step.outcome}") for step in verified.steps]
     return rows

@@ -10,9 +10,11 @@ from release_tool.cli.judging import FindBundles, Judge
 from release_tool.cli.options import (
     DIRECTORY,
     FILE,
+    TEXT,
     Settings,
     SignerOptions,
     TrustOptions,
+    policy_source,
     resolve_api,
     resolve_signer,
     with_github,
@@ -36,6 +38,7 @@ from release_tool.verify.evidence import read_evidence
 @click.option(
     "--from",
     "origin",
+    type=TEXT,
     metavar="OWNER/NAME[@TAG]",
     help="Fetch the bundle from that release, or from the repository's attestations.",
 )
@@ -84,6 +87,7 @@ def command(
     if upstream_dir is not None and checkpoint is None:
         raise UsageError("--upstream-dir goes with --checkpoint")
     expected = resolve_signer(signer, settings)
+    state.note(f"expecting {expected.identity}, by {policy_source(signer, settings)}")
     root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
     prove = rebuild = None
     if checkpoint is not None:
@@ -96,9 +100,11 @@ def command(
 
         source = Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint)
         rebuild = Rebuild(source, settings.recipe, state).prove
-    with open_bundles(origin, bundle, resolve_api(github_api, settings), trust) as find_bundles:
+    with open_bundles(
+        origin, bundle, resolve_api(github_api, settings, consumer=True), trust
+    ) as find_bundles:
         judge = Judge(settings.recipe, expected, root, find_bundles, prove, rebuild)
-        outcomes = [judge.outcome(model) for model in models]
+        outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
 
 

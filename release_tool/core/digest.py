@@ -12,6 +12,7 @@ from release_tool.core.files import open_regular
 
 HEX_DIGITS = frozenset(string.hexdigits.lower())
 PREFIX = "sha256:"
+CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,9 +38,20 @@ class Sha256:
         return cls(hashlib.sha256(content).hexdigest())
 
     @classmethod
-    def of_stream(cls, stream: BufferedReader) -> Self:
-        """Hash the rest of an open binary file, in bounded memory."""
-        return cls(hashlib.file_digest(stream, "sha256").hexdigest())
+    def of_stream(cls, stream: BufferedReader, limit_bytes: int | None = None) -> Self:
+        """Hash the rest of an open binary file, in bounded memory.
+
+        Raises `InputError` for more than `limit_bytes`, and for a file that has no end but nothing
+        to give either: some of those in /proc are regular ones by their kind.
+        """
+        hasher, total = hashlib.sha256(), 0
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while size := read_into(stream, buffer):
+            total += size
+            if limit_bytes is not None and total > limit_bytes:
+                raise InputError(f"the file is larger than {limit_bytes} bytes")
+            hasher.update(buffer[:size])
+        return cls(hasher.hexdigest())
 
     @classmethod
     def of_file(cls, path: Path) -> Self:
@@ -49,3 +61,11 @@ class Sha256:
 
     def __str__(self) -> str:
         return PREFIX + self.hex
+
+
+def read_into(stream: BufferedReader, buffer: memoryview) -> int:
+    """Read once; opened not to wait, a stream without bytes answers None (PEP 3116), not zero."""
+    size: int | None = stream.readinto(buffer)
+    if size is None:
+        raise InputError("the file gives no bytes and does not end")
+    return size

@@ -39,9 +39,11 @@ def read_limited(path: Path, limit_bytes: int) -> bytes:
     """Read a regular file of at most `limit_bytes`; raises `InputError`."""
     with open_regular(path) as stream:
         try:
-            content = stream.read(limit_bytes + 1)
+            content: bytes | None = stream.read(limit_bytes + 1)
         except OSError as error:
             raise InputError(f"cannot read {path}: {reason(error)}") from error
+    if content is None:  # opened not to wait, and there is nothing to read yet (PEP 3116)
+        raise InputError(f"cannot read {path}: it gives no bytes and does not end")
     if len(content) > limit_bytes:
         raise InputError(f"{path} is larger than {limit_bytes} bytes")
     return content

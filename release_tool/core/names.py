@@ -52,8 +52,10 @@ class Tag:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a tag; raises `UsageError` where git or GitHub would refuse or change it."""
+        # A tag that looks like a commit, or is git's own name for one, would be confused with it.
+        confusing = text in {"HEAD", "refs"} or COMMIT.fullmatch(text.lower())
         legal = TAG.fullmatch(text) and ".." not in text and not text.endswith((".", ".lock"))
-        if not legal:
+        if not legal or confusing:
             raise UsageError(
                 f"not a tag that can be released: {text[:120]!r}",
                 hint="use letters, digits, '.', '_', '+' and '-', starting with a letter or digit",

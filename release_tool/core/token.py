@@ -1,6 +1,6 @@
-"""GitHub's token as a value that cannot be shown by accident; where it comes from is not known here.
+"""GitHub's token as a value that is not shown by accident.
 
-Nothing here sends anything.
+Nothing here reads one from anywhere, and nothing sends it.
 """
 
 from dataclasses import dataclass, field

@@ -21,6 +21,10 @@ NO_IDENTITY_HINT = (
 )
 
 
+class NoIdentity(SigningError):
+    """Nobody gave an identity, and there is none around."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A token that Fulcio will take, and whom it names; the token never shows in a repr."""
@@ -49,6 +53,8 @@ class Identity:
         claims = jwt.decode(str(self.token), options={"verify_signature": False})
         workflow, repository = str(claims.get("job_workflow_ref")), str(claims.get("repository"))
         identity = f"https://github.com/{workflow}"
+        if "/" not in repository or "/" not in workflow:
+            raise SigningError("the signing identity names no repository and no workflow")
         ref = str(claims.get("ref")) if claims.get("ref") else None
         return ExpectedSigner(identity, self.issuer, repo=RepoSlug.parse(repository), ref=ref)
 
@@ -67,7 +73,7 @@ def open_identity(instance: SigstoreInstance, given: str | None, *, interactive:
         if raw is not None:
             return Identity(IdentityToken(raw.strip()))
         if not interactive:
-            raise SigningError("there is no signing identity", hint=NO_IDENTITY_HINT)
+            raise NoIdentity("there is no signing identity", hint=NO_IDENTITY_HINT)
         return Identity(ask_browser(instance))
     except NetworkError as error:
         raise TryAgain("the OIDC issuer cannot be reached") from error

@@ -16,6 +16,7 @@ from release_tool.provenance.statement import (
     Statement,
     dependencies,
 )
+from release_tool.recipes.recipe import Recipe
 from release_tool.verify.evidence import Evidence, Sidecars
 from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.release import ProvenanceSummary
@@ -32,13 +33,36 @@ def open_statement(payload: bytes, payload_type: str | None) -> Statement:
         return Statement.parse(payload)
 
 
-def check_subject_digest(statement: Statement, digest: Sha256) -> str:
-    """Return the name of the subject that has this digest; refuse if there is none."""
-    for subject in statement.subjects:
-        if subject.digest == digest:
-            return subject.name
-    stated = ", ".join(f"{item.name} ({item.digest})" for item in statement.subjects[:3])
-    raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
+def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | None) -> str:
+    """Return the name of the subject that has the model's digest.
+
+    1. Some subject must have that digest.
+    2. Our own statement is also about the licence, the manifest and the bundle, which the same
+       signature covers. Its subject must therefore be the recipe's model, or without a recipe one
+       that is called as models are. What the subjects of other statements are called is free.
+    """
+    named = [subject.name for subject in statement.subjects if subject.digest == digest]
+    if not named:
+        stated = ", ".join(f"{item.name} ({item.digest})" for item in statement.subjects[:3])
+        raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
+    if not is_ours(statement):
+        return named[0]
+    wanted = recipe.names.model if recipe else "a model, *.onnx"
+    for name in named:
+        if name == wanted or (recipe is None and name.endswith(".onnx")):
+            return name
+    raise mismatch(
+        "what the file is by the signed statement",
+        expected=wanted,
+        actual=", ".join(named),
+        hint="name its recipe with --recipe; another file of a release is never taken for a model",
+    )
+
+
+def is_ours(statement: Statement) -> bool:
+    """Tell whether a statement is of the kind that this tool makes, by its build type."""
+    build = statement.predicate.get("buildDefinition")
+    return isinstance(build, dict) and build.get("buildType") == BUILD_TYPE
 
 
 def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
@@ -113,12 +137,9 @@ def check_manifest(
 
 def check_dependencies(statement: Statement, manifest: Manifest) -> None:
     """Refuse a provenance that names other inputs of the build than the manifest does."""
-    build = statement.predicate.get("buildDefinition")
-    if statement.predicate_type != PREDICATE_TYPE or not isinstance(build, dict):
+    if statement.predicate_type != PREDICATE_TYPE or not is_ours(statement):
         return
-    if build.get("buildType") != BUILD_TYPE:
-        return
-    actual = build.get("resolvedDependencies")
+    actual = statement.predicate["buildDefinition"].get("resolvedDependencies")
     if actual != dependencies(manifest):
         raise mismatch(
             "the build's inputs by the provenance", expected=dependencies(manifest), actual=actual

@@ -17,6 +17,7 @@ from release_tool.core.errors import CannotVerify, InputError, TryAgain
 from release_tool.core.files import synchronise, writable
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT, Advance, Progress
+from release_tool.core.token import Token
 from release_tool.recipes.recipe import Recipe
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import LICENSE_LIMIT_BYTES, MANIFEST_LIMIT_BYTES
@@ -26,14 +27,17 @@ from release_tool.verify.transfer import (
     OCTETS,
     NotFound,
     Source,
+    make_source,
     open_stream,
     read_body,
     read_chunks,
+    read_page,
 )
 
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 PARTIAL_SUFFIX = ".part"
 MAX_ATTEMPTS = 4
+MAX_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,14 @@ def fetch_release(
     quarantine: Path,
     *,
     progress: Progress = SILENT,
-    token: str | None = None,
+    token: Token | str | None = None,
 ) -> Path:
     """Download a published release's files into `quarantine` and return that directory.
 
     What is there already is kept if it has the listed digest, and a partial file is resumed. Raises
     `CannotVerify` where the release or a file of it is missing or not as listed, and `TryAgain`.
     """
-    source = Source(client, api.rstrip("/"), token)
+    source = make_source(client, api, token)
     limits = asset_limits(recipe)
     listed = list_release(source, repo, tag)
     for name in limits:
@@ -203,10 +207,16 @@ def append(source: Source, asset: Listed, partial: Path, advance: Advance) -> No
 
 
 def fetch_release_bundle(
-    client: httpx.Client, api: str, repo: RepoSlug, tag: Tag, name: str, *, token: str | None = None
+    client: httpx.Client,
+    api: str,
+    repo: RepoSlug,
+    tag: Tag,
+    name: str,
+    *,
+    token: Token | str | None = None,
 ) -> bytes:
     """Return the bundle called `name` of a release, to verify a model that is here already."""
-    source = Source(client, api.rstrip("/"), token)
+    source = make_source(client, api, token)
     asset = list_release(source, repo, tag).get(name)
     if asset is None:
         raise CannotVerify(f"the release {repo}@{tag} has no file {name}")
@@ -218,29 +228,53 @@ def fetch_release_bundle(
 
 
 def fetch_attestations(
-    client: httpx.Client, api: str, repo: RepoSlug, digest: Sha256, *, token: str | None = None
+    client: httpx.Client,
+    api: str,
+    repo: RepoSlug,
+    digest: Sha256,
+    *,
+    token: Token | str | None = None,
 ) -> tuple[bytes, ...]:
     """Return the bundles that GitHub keeps for a digest, at least one, in GitHub's order."""
-    source = Source(client, api.rstrip("/"), token)
-    url = f"{source.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    source = make_source(client, api, token)
     hint = "verify with --from OWNER/NAME@TAG, or with a bundle beside the file"
     try:
-        answer = parse_answer(read_body(source, url, API_HEADERS, ANSWER_LIMIT_BYTES))
+        found = list_attestations(source, repo, digest)
     except NotFound as error:
         if error.status != 404:
             raise
         raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint) from error
-    attestations = answer.get("attestations")
-    found = attestations if isinstance(attestations, list) else []
-    bundles = [item.get("bundle") for item in found if isinstance(item, dict)]
+    if not found:
+        raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint)
+    bundles = [item.get("bundle") for item in found]
     encoded = tuple(encode_json(bundle) for bundle in bundles if isinstance(bundle, dict))
     if not encoded:
-        raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint)
+        text = f"{repo} has {len(found)} attestations of {digest}, and none with its bundle"
+        raise CannotVerify(text, hint=hint)
     return encoded
 
 
+def list_attestations(source: Source, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
+    """List what GitHub keeps for a digest; of very many attestations the first pages count."""
+    url: str | None = f"{source.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    found: list[JsonObject] = []
+    for _ in range(MAX_PAGES):
+        if url is None:
+            break
+        content, url = read_page(source, url, API_HEADERS, ANSWER_LIMIT_BYTES)
+        listed = parse_answer(content).get("attestations")
+        items = listed if isinstance(listed, list) else []
+        found += [item for item in items if isinstance(item, dict)]
+    return found
+
+
 def fetch_attestation(
-    client: httpx.Client, api: str, repo: RepoSlug, digest: Sha256, *, token: str | None = None
+    client: httpx.Client,
+    api: str,
+    repo: RepoSlug,
+    digest: Sha256,
+    *,
+    token: Token | str | None = None,
 ) -> bytes:
     """Return the first bundle that GitHub keeps for a digest."""
     return fetch_attestations(client, api, repo, digest, token=token)[0]

@@ -12,6 +12,7 @@ from release_tool.core.files import open_regular, read_limited
 from release_tool.recipes.recipe import Recipe, ReleaseNames
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
 
+MODEL_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 MANIFEST_LIMIT_BYTES = 1024 * 1024
 LICENSE_LIMIT_BYTES = 1024 * 1024
 BUNDLE_SUFFIXES = (".sigstore.json", ".sigstore", ".bundle")
@@ -39,7 +40,8 @@ class Sidecars:
 class Evidence:
     """A model, or only its digest, with its bundle and whatever else the release says of it.
 
-    `name` is for people. The model's bytes are in `content`, in the file at `path`, or nowhere.
+    `name` is for people; `recipe` says what a signed statement should call the model. The model's
+    bytes are in `content`, in the file at `path`, or nowhere.
     """
 
     name: str
@@ -49,11 +51,16 @@ class Evidence:
     path: Path | None = None
     content: bytes | None = None
     sidecars: Sidecars | None = None
+    recipe: Recipe | None = None
 
 
-def evidence_for_digest(digest: Sha256, bundle: bytes) -> Evidence:
-    """Collect evidence for a model that is somewhere else, known by its digest alone."""
-    return Evidence(str(digest), digest, bundle)
+def evidence_for_digest(digest: Sha256, bundle: bytes, recipe: Recipe | None = None) -> Evidence:
+    """Collect evidence for a model that is somewhere else, known by its digest alone.
+
+    With a `recipe`, one of our own statements must be about that recipe's model; without one,
+    about some model.
+    """
+    return Evidence(str(digest), digest, bundle, recipe=recipe)
 
 
 def evidence_for_bytes(
@@ -69,6 +76,7 @@ def evidence_for_bytes(
         content=content,
         bundle=signed,
         sidecars=read_sidecars(path, recipe, whole=False, bundle_listed=listed),
+        recipe=recipe,
     )
 
 
@@ -90,6 +98,7 @@ def open_evidence(path: Path, recipe: Recipe, *, bundle: Path | bytes | None = N
         path=model,
         bundle=signed,
         sidecars=read_sidecars(model, recipe, whole=whole, bundle_listed=listed),
+        recipe=recipe,
     )
 
 
@@ -127,13 +136,15 @@ def find_model(directory: Path, recipe: Recipe) -> Path:
 
 
 def hash_model(path: Path) -> tuple[Sha256, int]:
-    """Hash a model of any size in bounded memory."""
+    """Hash a model of at most 2 GiB, which is what ONNX allows, in bounded memory."""
     try:
         with open_regular(path) as stream:
-            digest = Sha256.of_stream(stream)
+            digest = Sha256.of_stream(stream, MODEL_LIMIT_BYTES)
             return digest, stream.tell()
     except InputError as error:
-        raise CannotVerify(error.message, hint=error.hint) from error
+        named = str(path) in error.message
+        message = error.message if named else f"cannot read {path}: {error.message}"
+        raise CannotVerify(message, hint=error.hint) from error
     except OSError as error:
         raise CannotVerify(f"cannot read {path}: {error.strerror}") from error
 

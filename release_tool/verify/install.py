@@ -9,7 +9,7 @@ from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
-from release_tool.core.files import new_file, open_regular, write_whole
+from release_tool.core.files import new_file, open_regular, writable, write_whole
 from release_tool.recipes.recipe import Recipe
 from release_tool.verify.evidence import Evidence, sidecar_names
 from release_tool.verify.refusal import mismatch
@@ -28,8 +28,10 @@ def install_release(
     `NotVerified` for other bytes and `InputError` where the directory cannot be written.
     """
     model = target_dir / recipe.names.installed_model
+    written_names = set()
     for name, content in installed_sidecars(evidence, verified, recipe):
         write_whole(target_dir / name, content)
+        written_names.add(name)
     digest = verified.model.digest
     with new_file(model) as temporary, temporary.open("xb") as sink:
         hasher = hashlib.sha256()
@@ -39,7 +41,28 @@ def install_release(
         written = Sha256(hasher.hexdigest())
         if written != digest:
             raise mismatch("digest of the model while installing", expected=digest, actual=written)
+    remove_stale(target_dir, set(installed_names(recipe).values()) - written_names, evidence)
     return model
+
+
+def remove_stale(target_dir: Path, names: set[str], evidence: Evidence) -> None:
+    """Remove what an older release left beside the model and this one does not have.
+
+    It would speak of another model, and the next verdict on this one be a refusal. Files that the
+    evidence itself was read beside are not an older release's.
+    """
+    with writable(target_dir):
+        source = None if evidence.path is None else evidence.path.parent
+        if source is not None and source.is_dir() and source.samefile(target_dir):
+            return
+        for name in names:
+            (target_dir / name).unlink(missing_ok=True)
+
+
+def installed_names(recipe: Recipe) -> dict[str, str]:
+    """Map each role to the name that its file gets beside the installed model."""
+    model = recipe.names.installed_model
+    return {**sidecar_names(model, recipe.names), "bundle": f"{model}.sigstore.json"}
 
 
 def installed_sidecars(
@@ -49,8 +72,7 @@ def installed_sidecars(
     sidecars = evidence.sidecars
     if sidecars is None:
         raise CannotVerify("there is nothing to install: only a digest was verified")
-    names = sidecar_names(recipe.names.installed_model, recipe.names)
-    names["bundle"] = f"{recipe.names.installed_model}.sigstore.json"
+    names = installed_names(recipe)
     contents = {
         "bundle": evidence.bundle,
         "manifest": sidecars.manifest,

@@ -81,6 +81,12 @@ class VerifiedRelease:
         """The model itself."""
         return self.artifacts[0]
 
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """The roles that the verdict should cover and does not, since nothing vouches for them."""
+        covered = {artifact.role for artifact in self.artifacts}
+        return tuple(role for role in ("provenance", "manifest") if role not in covered)
+
     def to_json(self) -> JsonObject:
         """Write the verdict as a document of schema `release-tool-verdict-v1`.
 
@@ -99,6 +105,7 @@ class VerifiedRelease:
                 }
                 for artifact in self.artifacts
             ],
+            "not_covered": list(self.not_covered),
             "signer": asdict(self.signer),
             "signed_at": self.signed_at.isoformat(),
             "log": {"id": self.log_id, "index": self.log_index, "url": self.log_url},

@@ -52,6 +52,19 @@ class Log:
     window: Window
 
 
+def choose_listing(log: Log, listings: tuple[Log, ...], moments: tuple[datetime, ...]) -> Log:
+    """Choose, of the listings of one log's key, the one whose period holds every moment.
+
+    A root may list a key again with another period. Without one that fits, `log` itself is
+    returned, for the check of the periods to refuse.
+    """
+    for item in listings:
+        same = item.key_id == log.key_id and item.key.key == log.key.key
+        if same and all(item.window.holds(moment) for moment in moments):
+            return item
+    return log
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """A certificate authority or time-stamp authority; `chain` runs from the leaf to the root."""

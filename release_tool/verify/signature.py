@@ -36,7 +36,7 @@ from release_tool.verify.entry import check_entry
 from release_tool.verify.log import check_inclusion, check_promise, find_log
 from release_tool.verify.policy import check_policy
 from release_tool.verify.refusal import mismatch
-from release_tool.verify.root import Anchors, Log, Window
+from release_tool.verify.root import Anchors, Log, Window, choose_listing
 from release_tool.verify.sct import check_sct
 from release_tool.verify.timestamps import Stamped, check_timestamps
 
@@ -76,6 +76,7 @@ def verify_signature(
     stamps = check_timestamps(bundle.timestamps, bundle.content.signature, anchors)
     promised = check_promise(bundle.entry, log)
     times = signing_times(stamps, promised)
+    log = choose_listing(log, anchors.logs, times)
     # (3) Who issued the certificate, and could it sign at those times?
     check_profile(certificate)
     issuances = find_issuances(certificate, anchors, times)
@@ -83,6 +84,7 @@ def verify_signature(
     report(3, f"issued by {issuances[0].authority.name}, valid when it was used")
     # (4) Was the certificate made public?
     ct_log, published = check_sct(certificate, issuances[0].issuer, anchors)
+    ct_log = choose_listing(ct_log, anchors.ct_logs, (published, *times))
     report(4, f"recorded at {published.isoformat()}")
     # (5) The entry is in the log; is it about this signature?
     check_entry(bundle, certificate, signed_digest(bundle, digest))

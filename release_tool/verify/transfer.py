@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 import httpx
 
+from release_tool.core.api import is_loopback, origin_of
 from release_tool.core.errors import CannotVerify, TryAgain
+from release_tool.core.token import Token
+from release_tool.core.watchdog import Watchdog, open_watch
 from release_tool.verify.refusal import show
 
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 DEADLINE_SECONDS = 3600.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+HEAD_SECONDS = 60.0
+"""From the first connection to the end of the headers, redirects included."""
+DOCUMENT_SECONDS = 120.0
 API_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2026-03-10"}
 OCTETS = {"Accept": "application/octet-stream"}
 # What must never follow from a client's defaults into a request: only `token` authorises.
@@ -29,66 +34,85 @@ class Source:
 
     client: httpx.Client
     api: str
-    token: str | None = None
+    token: Token | None = None
 
     def owns(self, url: httpx.URL) -> bool:
         """Tell whether an address is of the API's own origin (RFC 6454)."""
-        return origin(url) == origin(httpx.URL(self.api))
+        return origin_of(url) == origin_of(httpx.URL(self.api))
+
+    def show(self, value: object) -> str:
+        """Write what a server or a library said, without the token should it be quoted there."""
+        return show(self.token.redact(str(value)) if self.token else value)
 
 
-def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Return scheme, host and port."""
-    return url.scheme, url.host, url.port
+def make_source(client: httpx.Client, api: str, token: Token | str | None) -> Source:
+    """Name a source as its parts come; raises `UsageError` for a malformed token."""
+    return Source(client, api.rstrip("/"), Token.of(token))
 
 
 @contextmanager
-def open_stream(source: Source, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-    """Send a GET and yield the answer with its body still unread.
+def open_stream(
+    source: Source, url: str, headers: dict[str, str], seconds: float | None = None
+) -> Iterator[httpx.Response]:
+    """Send a GET and yield the answer with its body still unread, for which there are `seconds`.
 
-    Redirects are followed by hand, to https and loopback only, and without the token elsewhere.
-    Raises `TryAgain` for a network that fails and `CannotVerify` for an answer that is no use.
+    That is an hour unless stated, and a minute until the body begins. Redirects are followed by
+    hand, to https and loopback only, and without the token elsewhere. Raises `TryAgain` for a
+    network that fails or is too slow and `CannotVerify` for an answer that is no use.
     """
-    try:
-        response = follow(source, url, headers)
+    with open_watch(source.client, HEAD_SECONDS) as watchdog:
         try:
-            check_status(response)
-            yield response
-        finally:
-            response.close()
-    except (httpx.HTTPError, httpx.StreamError) as error:
-        what = show(str(error) or type(error).__name__)
-        raise TryAgain(f"the transfer from {httpx.URL(url).host} failed: {what}") from error
-    except httpx.InvalidURL as error:
-        raise CannotVerify(f"not an address: {show(url)!r}") from error
+            response = follow(source, url, headers, watchdog)
+            try:
+                check_status(response, source)
+                watchdog.start(DEADLINE_SECONDS if seconds is None else seconds)
+                yield response
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if watchdog.barked:
+                raise TryAgain(f"{httpx.URL(url).host} is too slow") from error
+            what = source.show(str(error) or type(error).__name__)
+            raise TryAgain(f"the transfer from {httpx.URL(url).host} failed: {what}") from error
+        except httpx.InvalidURL as error:
+            raise CannotVerify(f"not an address: {source.show(url)!r}") from error
+        if watchdog.barked:  # a body of no stated length ends where it was cut off
+            raise TryAgain(f"{response.url.host} is too slow")
 
 
-def follow(source: Source, url: str, headers: dict[str, str]) -> httpx.Response:
+def follow(source: Source, url: str, headers: dict[str, str], watchdog: Watchdog) -> httpx.Response:
     """Send the request and whatever its redirects ask for."""
     address = httpx.URL(url)
     for _ in range(MAX_REDIRECTS + 1):
-        check_address(address)
+        check_address(address, source)
         request = source.client.build_request("GET", address, headers=headers, timeout=TIMEOUT)
         for name in CREDENTIALS:
             request.headers.pop(name, None)
         request.headers["Accept-Encoding"] = "identity"
         if source.token and source.owns(address):
-            request.headers["Authorization"] = f"Bearer {source.token}"
+            request.headers["Authorization"] = source.token.authorization
+        request.extensions["trace"] = watchdog.trace
         response = source.client.send(request, auth=None, stream=True, follow_redirects=False)
         if not response.has_redirect_location:
             return response
         response.close()
         address = address.join(response.headers["location"])
-    raise CannotVerify(f"{show(url)} redirects more than {MAX_REDIRECTS} times")
+    raise CannotVerify(f"{source.show(url)} redirects more than {MAX_REDIRECTS} times")
 
 
-def check_address(address: httpx.URL) -> None:
-    """Refuse an address that anybody on the way could read or answer."""
-    plain = address.scheme == "http" and address.host in LOOPBACK
-    if address.scheme != "https" and not plain:
-        raise CannotVerify(f"not an https address: {show(address)}")
+def check_address(address: httpx.URL, source: Source) -> None:
+    """Refuse an address that anybody on the way could read or answer, or that logs in.
+
+    Loopback will do where the API itself is there: nobody else may lead a request to this machine.
+    """
+    plain = address.scheme == "http" and is_loopback(address)
+    if address.scheme != "https" and not (plain and is_loopback(httpx.URL(source.api))):
+        raise CannotVerify(f"not an https address: {source.show(address)}")
+    if address.userinfo:
+        raise CannotVerify(f"an address on {address.host} holds a login")
 
 
-def check_status(response: httpx.Response) -> None:
+def check_status(response: httpx.Response, source: Source) -> None:
     """Turn an answer other than success into an error that says whether to try again."""
     status, host = response.status_code, response.url.host
     if status in (200, 206):
@@ -100,7 +124,9 @@ def check_status(response: httpx.Response) -> None:
     )
     if status == 429 or status >= 500 or (status == 403 and limited):
         wait = response.headers.get("retry-after")
-        hint = f"wait {show(wait)} s; a token in GH_TOKEN has a higher limit" if wait else None
+        hint = (
+            f"wait {source.show(wait)} s; a token in GH_TOKEN has a higher limit" if wait else None
+        )
         raise TryAgain(f"{host} answered {status}", hint=hint)
     hint = (
         "a token in GH_TOKEN may be needed, or it lacks a right" if status in (401, 403) else None
@@ -135,6 +161,23 @@ def read_chunks(response: httpx.Response, limit_bytes: int) -> Iterator[bytes]:
 
 
 def read_body(source: Source, url: str, headers: dict[str, str], limit_bytes: int) -> bytes:
-    """Get a whole body into memory."""
-    with open_stream(source, url, headers) as response:
-        return b"".join(read_chunks(response, limit_bytes))
+    """Get a whole body into memory, within two minutes."""
+    return read_page(source, url, headers, limit_bytes)[0]
+
+
+def read_page(
+    source: Source, url: str, headers: dict[str, str], limit_bytes: int
+) -> tuple[bytes, str | None]:
+    """Get one page of a list, and the address of the next if there is one (RFC 8288).
+
+    Raises `CannotVerify` where the next page is said to be of another origin than the API's.
+    """
+    with open_stream(source, url, headers, DOCUMENT_SECONDS) as response:
+        content = b"".join(read_chunks(response, limit_bytes))
+        target = response.links.get("next", {}).get("url")
+        following = response.url.join(target) if target else None
+    if following is None:
+        return content, None
+    if not source.owns(following) or following.userinfo:
+        raise CannotVerify("the next page of the API's answer is said to be on another host")
+    return content, str(following)

@@ -13,7 +13,7 @@ from release_tool.trust.instance import TrustedRoot
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.verify.bundle import Bundle, Envelope, MessageSignature, parse_bundle
 from release_tool.verify.evidence import Evidence, Sidecars
-from release_tool.verify.refusal import mismatch, reading
+from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.release import Step, VerifiedFile, VerifiedRelease, VerifiedSigner
 from release_tool.verify.root import Anchors, parse_root
 from release_tool.verify.signature import VerifiedSignature, verify_signature
@@ -69,8 +69,9 @@ def verify_release(
     # (2) before (1), since the digest that was signed stands in the bundle.
     bundle = parse_bundle(evidence.bundle, "the bundle")
     ladder.report(2, "well-formed")
-    check_digest(bundle, evidence.digest)
-    ladder.report(1, f"{evidence.digest} is the digest that was signed")
+    name = check_digest(bundle, evidence)
+    said = f"{evidence.digest} is the digest that was signed"
+    ladder.report(1, said if name is None else f"{said}, as that of {show(name)!r}")
     # (3) to (9)
     signature = verify_signature(bundle, evidence.digest, signer, anchors, ladder.report)
     # (10) to (12)
@@ -86,8 +87,12 @@ def verify_release(
     return make_release(evidence, signature, ladder, (statement, manifest))
 
 
-def check_digest(bundle: Bundle, digest: Sha256) -> None:
-    """(1) Refuse a bundle for other bytes before anything else, so that the reason is plain."""
+def check_digest(bundle: Bundle, evidence: Evidence) -> str | None:
+    """(1) Refuse a bundle for other bytes before anything else, so that the reason is plain.
+
+    Returns the name that a statement gives the model, or None where a file was signed.
+    """
+    digest = evidence.digest
     match bundle.content:
         case MessageSignature(digest=stated) if stated is not None and stated != digest:
             raise mismatch(
@@ -98,11 +103,15 @@ def check_digest(bundle: Bundle, digest: Sha256) -> None:
             )
         case Envelope(payload=payload, payload_type=payload_type):
             from release_tool.verify.contents import (  # noqa: PLC0415  (only for statements)
-                check_subject_digest,
+                check_model_subject,
                 open_statement,
             )
 
-            check_subject_digest(open_statement(payload, payload_type), digest)
+            recipe = evidence.recipe
+            if recipe is None and evidence.sidecars is not None:
+                recipe = evidence.sidecars.recipe
+            return check_model_subject(open_statement(payload, payload_type), digest, recipe)
+    return None
 
 
 def open_signed(signature: VerifiedSignature) -> "Statement":

@@ -11,7 +11,7 @@ from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT
 from release_tool.publish.github import open_github
 from release_tool.verify.download import Listed, fetch_asset
-from release_tool.verify.transfer import Source
+from release_tool.verify.transfer import make_source
 
 what, api, token, repo, file, detail = sys.argv[1:]
 path = Path(file)
@@ -27,5 +27,5 @@ with open_github(api, token) as github:
         with httpx.Client(trust_env=False) as client:
             listed = Listed(path.name, 1024**3, None, detail)
             start = time.perf_counter()
-            fetch_asset(Source(client, api, token), listed, path, 2**31, SILENT)
+            fetch_asset(make_source(client, api, token), listed, path, 2**31, SILENT)
             print(time.perf_counter() - start)

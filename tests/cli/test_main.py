@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -209,3 +210,57 @@ def test_a_summary_is_never_formatted_by_what_it_holds():
     assert "| `a` | `x \\| y 'z' <b>` |" in text
     assert "| `b` | `line break` |" in text
     assert text.count("|---|---|") == 2
+
+
+def shell(command: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    script = command.replace("PROGRAM", f"{shlex.quote(sys.executable)} -P -m release_tool")
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {script}", "bash", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ('PROGRAM inspect "$1" > /dev/full', 3),
+        ('PROGRAM inspect "$1" 2> /dev/full', 0),
+        ('PROGRAM inspect "$1" 2>&-', 0),
+        ("PROGRAM inspect /nonexistent 2>&-", 3),
+    ],
+)
+def test_output_that_goes_nowhere_is_no_bug_of_ours(rehearsed, command: str, code: int):
+    finished = shell(command, str(rehearsed.model))
+    assert finished.returncode == code, finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_reader_that_went_away_is_an_interruption(rehearsed):
+    finished = shell('PROGRAM inspect "$1" | true; exit ${PIPESTATUS[0]}', str(rehearsed.model))
+    assert finished.returncode in (0, 130), finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_name_that_is_no_text_or_holds_a_line_feed_stays_on_one_line(run):
+    for name in ("a\nerror: b.onnx", "\x1b[31mred.onnx", os.fsdecode(b"\xff.onnx")):
+        result = run("check", name, "--json")
+        assert result.code == 3
+        assert len(result.err.splitlines()) == 1, result.err
+        assert result.document["error"]["exit_code"] == 3
+
+
+def test_an_unreadable_working_directory_is_no_bug_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(_path: object, _limit: int) -> bytes:
+        raise InputError("cannot read") from PermissionError(13, "denied")
+
+    monkeypatch.setattr("release_tool.cli.configuration.read_limited", refuse)
+    assert open_configuration(None) == Configuration()
+    with pytest.raises(InputError):
+        open_configuration(tmp_path / "named.toml")

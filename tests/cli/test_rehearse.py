@@ -66,6 +66,7 @@ def test_a_rehearsal_over_an_older_one_signs_anew(run, rehearsed, tmp_path: Path
     result = run("rehearse", "--out", tmp_path / "dist", "--json")
     assert result.code == 0, result.err
     assert "reusing" not in result.err
+    assert "✓ export" in result.err
     assert run(*result.document["verify_command"][1:]).code == 0
 
 

@@ -4,10 +4,21 @@ import json
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 
+from release_tool import chain
+from release_tool.cli.sources import open_source
 from release_tool.core.digest import Sha256
+from release_tool.core.errors import TryAgain
+from release_tool.core.names import Destination
+from release_tool.core.progress import SILENT
+from release_tool.publish.github import open_github
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import start_sigstore
+from release_tool.resume import keep_attestation
+from release_tool.verify.evidence import open_evidence
 
 REPO = "rehearsal/u2netp-mirror"
 TAG = "u2netp-mirror-v1"
@@ -264,3 +275,114 @@ def test_no_token_appears_in_any_output(run, world, signed: Path):
         assert token not in result.out + result.err
         assert identity not in result.out + result.err
     assert json.dumps(identity) not in "".join(map(str, world.github.requests))
+
+
+def publish_options(world, standin, out: Path) -> list[str | Path]:
+    return ["publish", *standin.options, "--out", out, "--repo", REPO, *world.api]
+
+
+def test_publish_on_another_machine_takes_the_signatures_over(run, world, standin, tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(*publish_options(world, standin, first), *world.signing).code == 0
+    entries = len(world.sigstore.rekor.entries)
+    again = run(*publish_options(world, standin, second), *world.signing)
+    assert again.code == 0, again.err
+    assert "took the signatures over" in again.err
+    assert "already published" in again.out
+    assert len(world.sigstore.rekor.entries) == entries
+    assert digests(first) == digests(second)
+
+
+def test_a_kept_draft_is_gone_on_with_from_another_machine(run, world, standin, tmp_path: Path):
+    keep = [*publish_options(world, standin, tmp_path / "first"), "--keep-draft"]
+    assert run(*keep, *world.signing).code == 0
+    again = run(*publish_options(world, standin, tmp_path / "second"), *world.signing)
+    assert again.code == 0, again.err
+    assert world.releases == [TAG]
+    assert len(world.github.state.releases) == 1
+
+
+def test_publish_says_that_it_reuses_the_export(run, world, standin, tmp_path: Path):
+    options = publish_options(world, standin, tmp_path / "out")
+    assert run(*options, *world.signing).code == 0
+    again = run(*options, *world.signing)
+    assert "reusing the export" in again.err
+    assert "✓ export" not in again.err
+
+
+def test_an_export_that_was_changed_is_made_again(run, world, standin, tmp_path: Path):
+    out = tmp_path / "out"
+    options = publish_options(world, standin, out)
+    assert run(*options, *world.signing).code == 0
+    before = digests(out)
+    for name in ("u2netp_mirror_v1.onnx", "Apache-2.0-u2netp.txt"):
+        (out / name).write_bytes(b"changed")
+        again = run(*options, *world.signing)
+        assert again.code == 0, again.err
+        assert "✓ export" in again.err
+        assert digests(out) == before
+
+
+def test_a_tag_that_holds_something_else_is_found_out_before_anything_is_signed(
+    run, world, standin, tmp_path: Path
+):
+    answer = httpx.post(
+        f"{world.github.api}/repos/{REPO}/releases",
+        json={"draft": True, "tag_name": TAG, "name": "by hand"},
+        headers={"Authorization": f"Bearer {world.github.token}"},
+    )
+    assert answer.status_code == 201
+    entries = len(world.sigstore.rekor.entries)
+    result = run(*publish_options(world, standin, tmp_path / "out"), *world.signing)
+    assert result.code == 7
+    assert len(world.sigstore.rekor.entries) == entries
+
+
+def test_a_file_that_changes_after_its_verification_is_not_published(
+    run, world, signed: Path, monkeypatch: pytest.MonkeyPatch
+):
+    verify = chain.verify_release
+
+    def verify_and_spoil(*arguments):
+        verified = verify(*arguments)
+        (signed / "u2netp_mirror_v1.onnx").write_bytes(b"evil")
+        return verified
+
+    monkeypatch.setattr(chain, "verify_release", verify_and_spoil)
+    result = run("upload", signed, *world.believing, *world.api)
+    assert result.code == 6
+    assert world.releases == []
+
+
+@pytest.mark.parametrize("fault", ["422:1:9", "401:1:9", "lost:1:1"])
+def test_an_attestation_that_fails_does_not_hide_that_the_release_is_out(
+    run, world, signed: Path, fault: str
+):
+    world.github.faults.append(Fault.parse(f"attest:{fault}"))
+    result = run("upload", signed, *world.believing, *world.api)
+    assert result.code == 0, result.err
+    assert world.releases == [TAG]
+    world.github.faults.clear()
+    assert run("upload", signed, *world.believing, *world.api).code == 0
+    digest = Sha256.of_file(signed / "u2netp_mirror_v1.onnx")
+    model = ["verify", str(digest), *world.believing, "--from", REPO, *world.api]
+    assert run(*model).code == 0
+
+
+def test_an_attestation_that_may_still_succeed_says_that_the_release_is_out(world, signed: Path):
+    world.github.faults.append(Fault.parse("attest:500:1:99"))
+    evidence = open_evidence(signed, U2NETP)
+    to = Destination.parse(f"{REPO}@{TAG}")
+    with (
+        open_github(world.github.api, world.github.token, sleep=lambda _seconds: None) as github,
+        open_source(world.github.api, None) as source,
+        pytest.raises(TryAgain, match="is published, but its attestation is not stored yet"),
+    ):
+        keep_attestation(github, source, to, evidence, SILENT)
+
+
+def test_a_stray_notice_is_refused_before_signing(run, world, exported: Path):
+    (exported / "NOTICE-u2netp.txt").write_text("stray")
+    result = run("sign", exported, *world.signing)
+    assert result.code == 3
+    assert "NOTICE" in result.err

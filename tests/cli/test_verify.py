@@ -75,11 +75,34 @@ def test_the_configured_publisher_comes_before_the_recipes(
     run, rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    Path("release-tool.toml").write_text(
+    config = Path("release-tool.toml")
+    config.write_text(
         f'sigstore = "{rehearsed.trusted_root}"\n'
         '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nref = "refs/heads/main"\n'
     )
-    assert run("verify", rehearsed.model).code == 0
+    result = run("verify", rehearsed.model, "--config", config)
+    assert result.code == 0, result.err
+    assert "by release-tool.toml" in result.err
+    root = ["--trusted-root", rehearsed.trusted_root]
+    assert run("verify", rehearsed.model, *root).code == 0
+
+
+def test_a_file_that_merely_lies_here_never_says_which_sigstore_to_believe(
+    run, rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("release-tool.toml").write_text(f'sigstore = "{rehearsed.trusted_root}"\n')
+    result = run("verify", rehearsed.model, *rehearsed.believing[:2], "--offline")
+    assert result.code == 8
+
+
+@pytest.mark.parametrize(
+    "option", ["--commit", "--ref", "--repo", "--trusted-root", "--bundle", "--sigstore"]
+)
+def test_an_option_without_its_value_is_refused_and_not_dropped(run, rehearsed, option: str):
+    result = run("verify", rehearsed.model, *rehearsed.believing, f"{option}=")
+    assert result.code == 2
+    assert "is empty" in result.err
 
 
 def test_an_exact_identity_and_issuer_are_accepted(run, rehearsed):

@@ -77,7 +77,23 @@ def test_a_tag_is_written_as_it_was_read(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-v1", "v 1", "a/b", "../x", "a..b", "v1.", "v1.lock", ".v1", "v1\n", "v~1", "v^", "v:1"],
+    [
+        "",
+        "-v1",
+        "v 1",
+        "a/b",
+        "../x",
+        "a..b",
+        "v1.",
+        "v1.lock",
+        ".v1",
+        "v1\n",
+        "v~1",
+        "v^",
+        "v:1",
+        "HEAD",
+        "ab" * 20,
+    ],
 )
 def test_what_git_would_not_take_as_a_tag_is_a_usage_error(text: str):
     with pytest.raises(UsageError, match="not a tag"):

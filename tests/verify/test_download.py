@@ -321,6 +321,46 @@ def test_attestations_are_fetched_by_digest(server):
         assert fetch_attestation(client, API, REPO, DIGEST) == first
 
 
+def page(number: int, following: str | None) -> httpx.Response:
+    headers = {"link": f'<{following}>; rel="next"'} if following else {}
+    return httpx.Response(
+        200, json={"attestations": [{"bundle": {"page": number}}]}, headers=headers
+    )
+
+
+def test_attestations_are_followed_from_page_to_page_but_not_for_ever(server):
+    first = f"{API}/repos/o/r/attestations/{DIGEST}"
+    route = server.get(url__startswith=first)
+    with httpx.Client() as client:
+        route.mock(side_effect=[page(1, f"{first}?after=x"), page(2, None)])
+        bundles = fetch_attestations(client, API, REPO, DIGEST)
+        assert [json.loads(bundle)["page"] for bundle in bundles] == [1, 2]
+        route.mock(side_effect=lambda _: page(3, f"{first}?after=y"))
+        assert len(fetch_attestations(client, API, REPO, DIGEST)) == 10
+        assert route.call_count == 12
+
+
+@pytest.mark.parametrize(
+    "following", ["https://evil.test/x", "http://api.test/x", "https://a:b@api.test/x"]
+)
+def test_the_next_page_is_not_fetched_from_another_host(server, following):
+    first = f"{API}/repos/o/r/attestations/{DIGEST}"
+    server.get(url__startswith=first).mock(return_value=page(1, following))
+    with httpx.Client() as client, pytest.raises(CannotVerify, match="on another host"):
+        fetch_attestations(client, API, REPO, DIGEST, token="secret")
+    assert {call.request.url.host for call in server.calls} == {"api.test"}
+
+
+def test_attestations_without_their_bundles_are_said_to_be_so(server):
+    url = f"{API}/repos/o/r/attestations/{DIGEST}"
+    server.get(url).respond(json={"attestations": [{"bundle": None}, {"bundle": None}]})
+    with (
+        httpx.Client() as client,
+        pytest.raises(CannotVerify, match="has 2 attestations of .*, and none with its bundle"),
+    ):
+        fetch_attestations(client, API, REPO, DIGEST)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [

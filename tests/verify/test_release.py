@@ -1,5 +1,6 @@
 """The files of a release: what they must say of each other, and where they are found."""
 
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from release_tool.verify.evidence import (
     evidence_for_digest,
     exists,
     open_evidence,
+    read_evidence,
 )
 from release_tool.verify.install import install_release
 from release_tool.verify.verdict import verify_release
@@ -425,3 +427,91 @@ def test_a_licence_that_is_not_at_hand_is_not_checked(v1, copy):
 def test_a_file_that_cannot_be_looked_for_is_refused():
     with pytest.raises(CannotVerify, match="cannot read"):
         exists(Path("a\0b"))
+
+
+class Silence(io.RawIOBase):
+    """A file opened not to wait that has nothing to give, such as the kernel's messages."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer) -> None:
+        return None
+
+
+class Endless(Silence):
+    """A file that never ends."""
+
+    def readinto(self, buffer) -> int:
+        return len(buffer)
+
+
+def test_a_file_that_gives_nothing_and_does_not_end_is_refused(monkeypatch, copy):
+    opened = "release_tool.verify.evidence.open_regular"
+    monkeypatch.setattr(opened, lambda _: io.BufferedReader(Silence()))
+    with pytest.raises(CannotVerify, match=r"cannot read .*gives no bytes"):
+        open_evidence(copy, U2NETP)
+    monkeypatch.setattr(
+        "release_tool.core.files.open_regular", lambda _: io.BufferedReader(Silence())
+    )
+    with pytest.raises(CannotVerify, match=r"cannot read .*gives no bytes"):
+        read_evidence(copy / NAMES.bundle, 100)
+
+
+def test_a_model_without_end_is_refused(monkeypatch, copy):
+    opened = "release_tool.verify.evidence.open_regular"
+    monkeypatch.setattr(opened, lambda _: io.BufferedReader(Endless()))
+    monkeypatch.setattr("release_tool.verify.evidence.MODEL_LIMIT_BYTES", 10_000_000)
+    with pytest.raises(CannotVerify, match="is larger than 10000000 bytes"):
+        open_evidence(copy, U2NETP)
+
+
+def test_what_an_older_install_left_behind_does_not_spoil_the_new_one(
+    v1, releases, release, tmp_path
+):
+    def claim(manifest):
+        return replace(manifest, upstream=replace(manifest.upstream, notice_present=True))
+
+    target = tmp_path / "model"
+    for directory in (
+        releases.make(tmp_path / "older", seed="older", notice=b"Notice", change=claim),
+        release,
+    ):
+        evidence = open_evidence(directory, U2NETP)
+        verified = verify_release(evidence, v1.expected, v1.root)
+        path = install_release(evidence, verified, target, U2NETP)
+        assert verify(v1, path).model.digest == verified.model.digest
+    assert not (target / NAMES.notice).exists()
+    assert verify(v1, target)
+
+
+def test_a_model_installed_alone_is_not_beside_an_older_ones_files(
+    v1, other_release, copy, tmp_path
+):
+    evidence = open_evidence(other_release, U2NETP)
+    target = tmp_path / "model"
+    verified = verify_release(evidence, v1.expected, v1.root)
+    install_release(evidence, verified, target, U2NETP)
+    (target / "notes.txt").write_text("somebody's own")
+    for name in (NAMES.manifest, NAMES.provenance, NAMES.license):
+        (copy / name).unlink()
+    alone = open_evidence(copy / NAMES.model, U2NETP)
+    verified = verify_release(alone, v1.expected, v1.root)
+    path = install_release(alone, verified, target, U2NETP)
+    assert {entry.name for entry in target.iterdir()} == {path.name, "notes.txt"}
+
+
+def test_installing_where_the_release_lies_removes_none_of_its_files(v1, copy):
+    (copy / NAMES.provenance).unlink()
+    evidence = open_evidence(copy / NAMES.model, U2NETP)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    install_release(evidence, verified, copy, U2NETP)
+    assert (copy / NAMES.license).exists()
+
+
+def test_a_verdict_says_what_it_does_not_cover(v1, copy):
+    assert verify(v1, copy).not_covered == ()
+    (copy / NAMES.manifest).unlink()
+    verified = verify(v1, copy / NAMES.model)
+    assert verified.not_covered == ("manifest",)
+    assert verified.to_json()["not_covered"] == ["manifest"]

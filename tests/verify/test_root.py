@@ -106,3 +106,25 @@ def test_a_certificate_whose_names_are_not_text_makes_a_broken_root(v1):
     place["rawBytes"] = base64.b64encode(der).decode()
     with pytest.raises(InputError, match="no certificate"):
         read(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("part", ["tlogs", "ctlogs"])
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_a_key_listed_twice_is_used_by_the_listing_whose_period_holds(
+    request, message_bundles, part, position, kind
+):
+    signer = request.getfixturevalue(kind)
+    document = json.loads(signer.stack.trusted_root)
+    older = json.loads(json.dumps(document[part][0]))
+    older["publicKey"]["validFor"] = {
+        "start": "2020-01-01T00:00:00Z",
+        "end": "2021-01-01T00:00:00Z",
+    }
+    document[part].insert(position, older)
+    root = TrustedRoot(json.dumps(document).encode(), "twice")
+    assert signer.verify(message_bundles[kind], root=root)
+    document[part][1 - position]["publicKey"]["validFor"] = older["publicKey"]["validFor"]
+    gone = TrustedRoot(json.dumps(document).encode(), "twice, and both over")
+    with pytest.raises(NotVerified, match="log was used"):
+        signer.verify(message_bundles[kind], root=gone)

@@ -1,0 +1,202 @@
+"""The network beneath a download: time as a whole, addresses, and a token that never shows."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+import httpx
+import pytest
+import respx
+
+from release_tool.core.api import ApiRoot, open_client
+from release_tool.core.errors import CannotVerify, TryAgain, UsageError
+from release_tool.core.token import Token
+from release_tool.core.watchdog import Watchdog, open_watch
+from release_tool.publish.github import open_github
+from release_tool.verify.transfer import make_source, open_stream, read_body, read_chunks
+
+API = "https://api.test"
+SECRET = "ghp_averysecrettoken"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS = 1000
+
+
+@contextmanager
+def dripping(*answers: tuple[bytes, bytes]) -> Iterator[str]:
+    """Serve, for each request on one connection, some bytes and then one byte again and again."""
+    done = Event()
+
+    def serve() -> None:
+        with suppress(OSError), listener:
+            connection, _ = listener.accept()
+            with connection:
+                for start, drip in answers:
+                    connection.recv(65536)
+                    connection.sendall(start)
+                    for _ in range(DRIPS if drip else 0):
+                        connection.sendall(drip)
+                        if done.wait(0.01):
+                            return
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        done.set()
+        thread.join(10)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEAD_SECONDS", "DOCUMENT_SECONDS"):
+        monkeypatch.setattr(f"release_tool.verify.transfer.{name}", 0.3)
+
+
+def ask(api: str, times: int = 1) -> bytes:
+    with httpx.Client(trust_env=False) as client:
+        source = make_source(client, api, None)
+        return [read_body(source, f"{api}/x", {}, 1000) for _ in range(times)][-1]
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "start",
+    [HEAD + b"X-Drip: ", HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;x="],
+    ids=["headers", "a chunk's extension"],
+)
+def test_a_server_that_drips_is_given_up(start):
+    with dripping((start, b"a")) as api, pytest.raises(TryAgain, match="is too slow"):
+        ask(api)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_kept_connection_that_begins_to_drip_is_given_up():
+    whole = HEAD + b"Content-Length: 2\r\n\r\nok"
+    with (
+        dripping((whole, b""), (HEAD + b"X-Drip: ", b"a")) as api,
+        pytest.raises(TryAgain, match="is too slow"),
+    ):
+        ask(api, times=2)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_body_of_no_stated_length_is_not_taken_for_whole_when_it_was_cut_off():
+    with dripping((HEAD + b"\r\n", b"a")) as api, pytest.raises(TryAgain, match="is too slow"):
+        ask(api)
+
+
+def test_a_publisher_gives_a_dripping_server_up_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("release_tool.publish.wire.CALL_DEADLINE_SECONDS", 0.3)
+    for start in (HEAD + b"X-Drip: ", HEAD + b"\r\n"):
+        with (
+            dripping((start, b"a")) as api,
+            open_github(api, sleep=lambda _: None) as github,
+            pytest.raises(TryAgain, match=r"takes too long|refused"),
+        ):
+            github.wire.timeout = httpx.Timeout(5.0)
+            list(github.fetch_pages("listing", f"{api}/x", str))
+
+
+def test_a_connection_opened_after_the_time_is_over_ends_at_once():
+    here, there = socket.socketpair()
+    with here, there:
+        watchdog = Watchdog(ask)
+        watchdog.bark()
+
+        class Stream:
+            def get_extra_info(self, _name):
+                return here
+
+        watchdog.trace("http11.send_request_headers.complete", {"return_value": None})
+        watchdog.trace("connection.connect_tcp.complete", {"return_value": Stream()})
+        assert there.recv(1) == b""
+
+
+def test_a_watch_that_is_over_ends_nothing():
+    with open_watch(ask, 60) as watchdog:
+        pass
+    watchdog.stop()
+    assert not watchdog.barked
+
+
+def test_a_token_that_a_library_quotes_is_not_shown(respx_mock):
+    respx_mock.get(f"{API}/x").mock(side_effect=httpx.ReadError(f"sent 'Bearer {SECRET}'"))
+    respx_mock.get(f"{API}/y").respond(429, headers={"retry-after": SECRET})
+    respx_mock.get(f"{API}/z").respond(302, headers={"location": f"ftp://{SECRET}/"})
+    with httpx.Client() as client:
+        source = make_source(client, API, SECRET)
+        assert SECRET not in repr(source)
+        for name in "xyz":
+            with pytest.raises((TryAgain, CannotVerify)) as caught:
+                read_body(source, f"{API}/{name}", {}, 100)
+            assert SECRET not in f"{caught.value} {caught.value.hint}"
+            assert "***" in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.fixture
+def respx_mock():
+    with respx.mock(assert_all_called=False) as mock:
+        yield mock
+
+
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.1/x", "https://a:b@api.test/x", "http://localhost/x"]
+)
+def test_a_redirect_to_this_machine_or_with_a_login_is_refused(respx_mock, location):
+    respx_mock.get(f"{API}/x").respond(302, headers={"location": location})
+    with httpx.Client() as client, pytest.raises(CannotVerify, match="address"):
+        read_body(make_source(client, API, None), f"{API}/x", {}, 100)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "ghp_ä", "a b", "\n", "x" * 5000, "a\x00b"])
+def test_what_no_token_can_be_is_refused_without_being_quoted(text):
+    with pytest.raises(UsageError, match="characters that no token has") as caught:
+        Token.parse(text)
+    assert text not in f"{caught.value} {caught.value.hint}" or text == "\n"
+    with httpx.Client() as client, pytest.raises(UsageError):
+        make_source(client, API, text)
+    assert Token.of(None) is None
+    assert Token.of(Token(SECRET)) == Token.of(f" {SECRET}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://api.test", "https://a:b@api.test", "https://api.test?x=1", "api.test", "https://[::"],
+)
+def test_an_api_address_is_read_strictly(text):
+    with pytest.raises(UsageError, match="not the address of a GitHub API") as caught:
+        ApiRoot.parse(text)
+    assert "a:b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "gopher://user:word@proxy.test"),
+        ("HTTPS_PROXY", "http://[::"),
+        ("SSL_CERT_FILE", "/nonexistent/certificates.pem"),
+    ],
+)
+def test_a_broken_proxy_or_certificate_setting_is_a_usage_error(monkeypatch, name, value):
+    for other in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "SSL_CERT_DIR", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    for opened in (lambda: open_client(ApiRoot(API)), lambda: open_github(API)):
+        with pytest.raises(UsageError, match="no HTTP client can be set up") as caught:
+            opened()
+        assert "word" not in str(caught.value)
+        assert "HTTPS_PROXY" in str(caught.value.hint)
+    open_client(ApiRoot.parse("http://127.0.0.1:1")).close()
+
+
+def test_a_transfer_may_take_an_hour_and_its_head_a_minute(respx_mock):
+    respx_mock.get(f"{API}/x").respond(content=b"abc")
+    with (
+        httpx.Client() as client,
+        open_stream(make_source(client, f"{API}/", None), f"{API}/x", {}) as answer,
+    ):
+        assert b"".join(read_chunks(answer, 3)) == b"abc"
