@@ -66,7 +66,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with one of the documented exit codes."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Being told to stop, and a terminal that goes away, are interruptions like ctrl-C.
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(told, signal.default_int_handler)
     state = State.of_terminal()
     try:
         cli.main(arguments, prog_name="release-tool", standalone_mode=False, obj=state)

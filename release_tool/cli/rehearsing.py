@@ -16,7 +16,7 @@ from release_tool.cli.sources import open_source
 from release_tool.cli.state import BLANK, State
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
-from release_tool.core.files import write_whole
+from release_tool.core.files import writable, write_whole
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
@@ -59,8 +59,8 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
                 start_github(repo=str(REPOSITORY), faults=rehearsal.faults)
             )
             source, recipe = running.enter_context(open_source_of(rehearsal))
+        write_trust(rehearsal.out, recipe, sigstore)
         verified = release(rehearsal, source, recipe, sigstore, github, state)
-        write_trust(rehearsal.out, sigstore)
     state.note(f"rehearsed in {time.monotonic() - start:.1f} s; nothing left this machine")
     show(rehearsal, recipe, verified, state)
 
@@ -101,8 +101,14 @@ def release(
     return verified
 
 
-def write_trust(out: Path, sigstore: SigstoreStack) -> None:
-    """Leave behind what a consumer of the rehearsal has to believe, marked by its folder's name."""
+def write_trust(out: Path, recipe: Recipe, sigstore: SigstoreStack) -> None:
+    """Leave behind what a consumer of the rehearsal has to believe, marked by its folder's name.
+
+    Bundles of an earlier rehearsal go first: nothing that is written here would believe them.
+    """
+    for bundle in (recipe.names.bundle, recipe.names.provenance):
+        with writable(out):
+            (out / bundle).unlink(missing_ok=True)
     write_whole(out / "rehearsal" / "trust_config.json", sigstore.trust_config)
     write_whole(out / "rehearsal" / "trusted_root.json", sigstore.trusted_root)
 

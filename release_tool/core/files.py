@@ -29,10 +29,11 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"cannot read {path}: not a regular file")
-        return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+    # From here on the stream alone owns the descriptor, whatever interrupts.
+    return os.fdopen(descriptor, "rb")
 
 
 def read_limited(path: Path, limit_bytes: int) -> bytes:

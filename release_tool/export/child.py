@@ -4,6 +4,7 @@ It knows how to run it and not what it does.
 """
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import re
@@ -34,6 +35,7 @@ MAX_REPORT_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 900
 FULL_TIMEOUT_SECONDS = 3600
 POLL_SECONDS = 1.0
+PR_SET_DUMPABLE = 4
 
 
 def check_toolchain(needed: tuple[str, ...] = NEEDED) -> None:
@@ -46,6 +48,17 @@ def check_toolchain(needed: tuple[str, ...] = NEEDED) -> None:
         )
 
 
+def hide_environment() -> None:
+    """Keep the worker from reading this process's environment out of /proc (Linux, prctl(2)).
+
+    Upstream's code must not find there what its own environment was cleaned of. It does not bind
+    a worker that runs as root; the release workflow's export job holds no token at all.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def child_environment(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
     """Return what the worker may know: the locale, thread counts, coverage; never a secret."""
     passed = {
@@ -53,6 +66,9 @@ def child_environment(environment: Mapping[str, str], directory: Path) -> dict[s
         for name, value in environment.items()
         if (name in PASSED_NAMES or name.startswith(PASSED_PREFIXES)) and not SECRET.search(name)
     }
+    if "PYTHONPATH" in passed:  # relative entries mean another directory in the worker's own
+        entries = passed["PYTHONPATH"].split(os.pathsep)
+        passed["PYTHONPATH"] = os.pathsep.join(str(Path(e).absolute()) for e in entries if e)
     return passed | {
         "TMPDIR": str(directory),
         "PYTHONHASHSEED": "0",
@@ -67,6 +83,7 @@ def run_worker(
 
     Whatever ends this function, the worker and its children are gone afterwards.
     """
+    hide_environment()
     reader, writer = os.pipe()
     try:
         with (directory / LOG).open("wb") as log:

@@ -25,6 +25,7 @@ from release_tool.export.child import (
 from release_tool.export.job import MODEL, MODULE, Job
 from release_tool.export.measured import ParityReport
 from release_tool.export.worker import ERRORS
+from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
 from release_tool.upstream.checkpoint import Checkpoint
@@ -61,7 +62,7 @@ def export_model(
     refuses, `UsageError` where torch, onnx or onnxruntime is not installed.
     """
     check_toolchain()
-    job = make_job(checkout, checkpoint, recipe, full_parity=full_parity)
+    job = make_job(checkpoint, recipe, full_parity=full_parity)
     with new_file(out) as temporary, tempfile.TemporaryDirectory(prefix="release-tool-") as place:
         temporary.touch()  # a directory that cannot be written is found out now, not after the work
         private = Path(place)
@@ -100,9 +101,7 @@ def describe(model: Path, report: dict[str, Any], name: str) -> Export:
     )
 
 
-def make_job(
-    checkout: Checkout, checkpoint: Checkpoint, recipe: Recipe, *, full_parity: bool
-) -> Job:
+def make_job(checkpoint: Checkpoint, recipe: Recipe, *, full_parity: bool) -> Job:
     """Collect what the worker has to know."""
     graph = recipe.graph
     return Job(
@@ -119,24 +118,7 @@ def make_job(
         height=graph.height,
         width=graph.width,
         max_model_bytes=graph.max_model_bytes,
-        metadata=make_metadata(checkout, checkpoint, recipe),
+        metadata=make_metadata(recipe, checkpoint.digest),
         parity=recipe.parity,
         full_parity=full_parity,
     )
-
-
-def make_metadata(checkout: Checkout, checkpoint: Checkpoint, recipe: Recipe) -> dict[str, str]:
-    """Return what the model says about itself (Apache-2.0 §4(b): that, and how, it was changed)."""
-    return {
-        "model_id": recipe.model_id,
-        "upstream_repo": checkout.repo,
-        "upstream_commit": str(checkout.commit),
-        "checkpoint_sha256": str(checkpoint.digest),
-        "license": "Apache-2.0",
-        "conversion_note": (
-            "This is a modified form of the original work (Apache License 2.0, section 4(b)): "
-            f"{recipe.upstream.class_name} was converted from PyTorch to ONNX by release-tool, "
-            f"output {recipe.graph.selected_output} of its forward pass alone is kept, and the "
-            "weights are unchanged."
-        ),
-    }

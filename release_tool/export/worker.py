@@ -4,6 +4,7 @@ It is given a private directory and file descriptors, and no secret; what it mak
 gates outside of it.
 """
 
+import errno
 import os
 import platform
 import resource
@@ -16,6 +17,7 @@ from typing import Any
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import GateError, InputError, ReleaseToolError, UsageError
+from release_tool.core.files import reason
 from release_tool.export.job import MODEL, MODULE, REPORT, Job
 from release_tool.gates.skeleton import filled
 from release_tool.upstream.checkpoint import map_checkpoint, read_tensors
@@ -39,6 +41,14 @@ def main(arguments: list[str]) -> int:
             "error": type(error).__name__,
             "message": error.message,
             "hint": error.hint,
+        }
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        report = {
+            "error": InputError.__name__,
+            "message": f"cannot write to {directory.parent}: {reason(error)}",
+            "hint": "make room there, or set TMPDIR to a directory that has it",
         }
     (directory / REPORT).write_bytes(encode_json(report))
     return 0

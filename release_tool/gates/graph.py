@@ -11,7 +11,7 @@ from release_tool.core.errors import GateError
 from release_tool.gates.wire import Message
 from release_tool.recipes.recipe import GraphSpec
 
-MAX_NODES = 50_000
+MAX_NODES = 10_000
 # TensorProto.DataType -> bytes of one element. Strings, complex and sub-byte types are no business
 # of an image network.
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError
+from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.skeleton import CheckpointLike, TensorLike, digest_skeleton
 from release_tool.gates.wire import Message, open_model
+from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 
 ELEMENT_TYPES = {"float32": 1}
@@ -44,7 +46,9 @@ def check_lineage(
     # 2. Type, shape and every byte of each.
     for initializer in initializers:
         check_place(initializer, tensors[initializer.one("name")])
-    # 3. What remains of the model without the tensors, their order included, is a known graph.
+    # 3. What the model says about itself is what its recipe and this checkpoint make it say.
+    check_metadata(model.message, make_metadata(recipe, checkpoint.digest))
+    # 4. What remains of the model without the tensors, their order included, is a known graph.
     found = digest_skeleton(model)
     expected = skeleton or pinned_skeleton(model.message, recipe)
     if found != expected:
@@ -53,6 +57,17 @@ def check_lineage(
             hint="every tensor is in place, but the nodes between them differ from the pinned ones",
         )
     return LineageReport(len(tensors), len(tensors), found)
+
+
+def check_metadata(model: Message, expected: dict[str, str]) -> None:
+    """Refuse metadata that is not the expected one, entry by entry and in its order."""
+    found = list(parse_metadata(model).items())
+    for index, entry in enumerate(expected.items()):
+        if index >= len(found) or found[index] != entry:
+            actual = repr(found[index])[:160] if index < len(found) else "nothing"
+            raise GateError(f"metadata entry {index} should be {entry!r}, and is {actual}")
+    if len(found) > len(expected):
+        raise GateError(f"the metadata says more than it should: {found[len(expected)][0][:80]!r}")
 
 
 def graph_of(model: Message) -> Message:

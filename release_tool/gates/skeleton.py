@@ -45,12 +45,20 @@ class TensorLike(Protocol):
         """The elements."""
 
 
-class CheckpointLike(Protocol):
+class TensorsLike(Protocol):
     """Whatever holds the tensors of a state dict, in its order."""
 
     @property
     def tensors(self) -> Sequence[TensorLike]:
         """The tensors, in state-dict order."""
+
+
+class CheckpointLike(TensorsLike, Protocol):
+    """A checkpoint as the gates need it: its tensors, and which file they come from."""
+
+    @property
+    def digest(self) -> Sha256:
+        """The digest of the checkpoint's file."""
 
 
 def skeleton_of(path: Path) -> Sha256:
@@ -79,7 +87,7 @@ def fill_skeleton(
 
 
 def filled(
-    skeleton: bytes, checkpoint: CheckpointLike, metadata: Mapping[str, str]
+    skeleton: bytes, checkpoint: TensorsLike, metadata: Mapping[str, str]
 ) -> Iterator[Chunk]:
     """Yield what `fill_skeleton` returns in pieces, without copying the tensors.
 

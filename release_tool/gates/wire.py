@@ -17,9 +17,11 @@ from release_tool.gates.schema import SCHEMA, FieldSpec
 
 MAX_FILE_BYTES = 2**31 - 1
 """protobuf itself ends at 2 GiB."""
-MAX_FIELDS = 250_000
-"""U2NET has about 25,000; each costs some 200 bytes of memory."""
+MAX_FIELDS = 80_000
+"""U2NET has about 25,000; each costs some 500 bytes of memory, its place in words included."""
 MAX_STRING_BYTES = 64 * 1024
+MAX_TEXT_BYTES = 8 * 1024 * 1024
+"""All strings together; one of wide characters takes four times its bytes in memory."""
 MAX_DEPTH = 64
 VARINT, FIXED32, LENGTH_DELIMITED = 0, 5, 2
 
@@ -98,6 +100,7 @@ class Reader:
 
     content: memoryview
     built: int = field(default=0)
+    text: int = field(default=0)
 
     def message(self, kind: str, start: int, stop: int, path: str, depth: int) -> Message:
         """Read one message between two offsets."""
@@ -163,6 +166,9 @@ class Reader:
         """Read UTF-8 text of bounded length."""
         if end - at > MAX_STRING_BYTES:
             raise GateError(f"{where} is longer than {MAX_STRING_BYTES} bytes")
+        self.text += end - at
+        if self.text > MAX_TEXT_BYTES:
+            raise GateError(f"the model has more than {MAX_TEXT_BYTES} bytes of text")
         try:
             return str(self.content[at:end], "utf-8")
         except UnicodeDecodeError as error:

@@ -49,6 +49,7 @@ __all__ = [
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 30.0
+ACCEPT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class LoopbackServer:
         self._open: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         self._listener = open_listener(name, port)
+        self._listener.settimeout(ACCEPT_SECONDS)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
         self._acceptor = threading.Thread(target=self._accept, name=f"{name} stand-in", daemon=True)
@@ -129,7 +131,8 @@ class LoopbackServer:
         """Stop: no new connection, break the open ones, wait for every thread. Safe to repeat."""
         self.closing.set()
         if self._acceptor.is_alive():
-            # A blocked accept() is woken portably only by a connection.
+            # A connection wakes a blocked accept() at once; where none can be made, its own
+            # time limit does.
             with contextlib.suppress(OSError):
                 socket.create_connection((HOST, self.port), timeout=1).close()
             self._acceptor.join()
@@ -146,6 +149,8 @@ class LoopbackServer:
         while not self.closing.is_set():
             try:
                 peer = self._wrap(self._listener.accept()[0])
+            except TimeoutError:
+                continue
             except OSError:  # out of descriptors, or aborted by the peer: neither is for ever
                 self.closing.wait(0.01)
                 continue

@@ -20,6 +20,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import writable, write_whole
 from release_tool.core.names import CommitId, RepoSlug
+from release_tool.core.programs import absolute_path
 from release_tool.recipes.recipe import Attribution, CheckpointPin, ParitySpec, Recipe, UpstreamPin
 from release_tool.recipes.u2netp import U2NETP
 
@@ -186,7 +187,7 @@ def run_git(checkout: Path, arguments: list[str]) -> str:
     """Run git with nothing of the user's configuration; return what it prints."""
     name, email, date = "release-tool rehearsal", "rehearsal@localhost", "2024-01-12T00:00:00+00:00"
     environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": absolute_path(os.environ),
         "LC_ALL": "C",
         "HOME": "/nonexistent",
         "GIT_CONFIG_NOSYSTEM": "1",

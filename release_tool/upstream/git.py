@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.errors import InputError
+from release_tool.core.files import writable
 from release_tool.core.names import CommitId
+from release_tool.core.programs import absolute_path, find_git
 
 TIMEOUT_SECONDS = 120
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -39,7 +41,7 @@ class GitRefusal(InputError):
 def git_environment() -> dict[str, str]:
     """Return the few variables that git is given: none of the user's own but PATH."""
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": absolute_path(os.environ),
         "LC_ALL": "C",
         "HOME": "/nonexistent",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -55,7 +57,7 @@ def git_environment() -> dict[str, str]:
 def run_git(arguments: list[str], directory: Path, variables: dict[str, str]) -> bytes:
     """Run git with a scrubbed environment; raises `InputError` with git's own last line."""
     settings = [part for setting in SETTINGS for part in ("-c", setting)]
-    command = ["git", "--no-pager", *settings, *arguments]
+    command = [find_git(os.environ), "--no-pager", *settings, *arguments]
     try:
         done = subprocess.run(
             command,
@@ -167,7 +169,11 @@ def open_repository(directory: Path) -> Iterator[Repository]:
     if Path(top).resolve() != directory.resolve():
         raise InputError(f"{directory} is not the top of its git repository, {top} is")
     commit = CommitId.parse(head.decode().strip())
-    with tempfile.TemporaryDirectory(prefix="release-tool-git-") as borrowed:
+    temporary = Path(tempfile.gettempdir())
+    with (
+        writable(temporary),
+        tempfile.TemporaryDirectory(prefix="release-tool-git-") as borrowed,
+    ):
         yield Repository(
             directory.resolve(),
             commit,

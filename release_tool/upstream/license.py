@@ -11,6 +11,9 @@ from release_tool.core.errors import InputError
 
 END_OF_TERMS = ["END", "OF", "TERMS", "AND", "CONDITIONS"]
 MAX_COPYRIGHT_WORDS = 60
+COPYRIGHT_WORD = r"(?:[^\s.;:]+|[A-Z]\.|(?:Inc|Ltd|Jr|Co|al)\.,?)"
+"""Years and names. A full stop in mid-line would begin a sentence, and a sentence could take away
+what the licence gives; initials and the usual abbreviations may stand."""
 NOTICE_NAMES = frozenset({"notice", "notice.txt", "notice.md"})
 
 
@@ -70,7 +73,8 @@ def is_appendix(words: list[str], appendix: list[str]) -> bool:
     fixed = re.escape(" ".join(appendix))
     placeholder = re.escape("Copyright [yyyy] [name of copyright owner]")
     pattern = fixed.replace(
-        placeholder, rf"Copyright(?: (?!Licensed )\S+){{1,{MAX_COPYRIGHT_WORDS}}}"
+        placeholder,
+        rf"Copyright(?: (?!Licensed ){COPYRIGHT_WORD}){{1,{MAX_COPYRIGHT_WORDS}}}\.?",
     )
     return re.fullmatch(pattern, " ".join(words)) is not None
 

@@ -172,6 +172,8 @@ class PickleMachine:
         build = CALLS.get(call.name)
         if build is None:
             raise MalformedPickle(f"the pickle calls {call.name}")
+        # A noted list can be handed in again and again; what is copied counts like opcodes.
+        self.opcodes += sum(len(item) for item in arguments if isinstance(item, list | tuple))
         self.push(build(arguments))
 
     def build(self) -> None:

@@ -19,6 +19,7 @@ from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.resume import keep_attestation
 from release_tool.verify.evidence import open_evidence
+from release_tool.verify.verdict import verify_release
 
 REPO = "rehearsal/u2netp-mirror"
 TAG = "u2netp-mirror-v1"
@@ -341,7 +342,7 @@ def test_a_tag_that_holds_something_else_is_found_out_before_anything_is_signed(
 def test_a_file_that_changes_after_its_verification_is_not_published(
     run, world, signed: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    verify = chain.verify_release
+    verify = verify_release
 
     def verify_and_spoil(*arguments):
         verified = verify(*arguments)

@@ -271,6 +271,9 @@ def test_every_document_that_verify_prints_follows_the_published_schema(
         [rehearsed.model, missing],
         [missing],
         ["sha256:x"],
+        [digest, rehearsed.model],
     ):
         result = run("verify", *arguments, *rehearsed.believing, "--json")
         jsonschema.validate(result.document, SCHEMA)
+        for verdict in result.document.get("verdicts", []):
+            assert verdict["model"] in map(str, arguments)

@@ -21,7 +21,7 @@ LEGACY_EXPORTER = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def network(inputs):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     convert.load_tensors(built, inputs.checkpoint.tensors)
     return convert.SelectedOutput(built, 0).eval()
@@ -72,7 +72,7 @@ def test_a_model_that_gives_nan_does_not_agree(measure, model, tmp_path):
 
 
 def test_a_saturated_output_is_vacuous_by_name(inputs, model, tmp_path):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     convert.load_tensors(built, inputs.checkpoint.tensors)
     with torch.no_grad():
@@ -132,7 +132,7 @@ def test_test_images_are_the_same_everywhere_and_differ_by_size():
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(inputs, old, new, words):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     with pytest.raises(InputError, match=words):
         built = convert.build_network(MODULE.replace(old, new).encode(), job)
         convert.check_fit(built, inputs.checkpoint.tensors, job)
@@ -140,7 +140,7 @@ def test_a_checkpoint_of_another_network_is_refused(inputs, old, new, words):
 
 def test_a_recipe_that_counts_other_tensors_is_refused(inputs):
     recipe = replace(inputs.recipe, checkpoint=replace(inputs.recipe.checkpoint, tensors=81))
-    job = make_job(inputs.checkout, inputs.checkpoint, recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, recipe, full_parity=False)
     with pytest.raises(InputError, match="has 80 tensors, the recipe 81"):
         convert.check_fit(
             convert.build_network(MODULE.encode(), job), inputs.checkpoint.tensors, job
@@ -148,7 +148,7 @@ def test_a_recipe_that_counts_other_tensors_is_refused(inputs):
 
 
 def test_counters_may_be_missing_as_in_old_checkpoints(inputs):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     tensors = [item for item in inputs.checkpoint.tensors if item.dtype == "float32"]
     convert.check_fit(built, tensors, job)
@@ -158,7 +158,7 @@ def test_counters_may_be_missing_as_in_old_checkpoints(inputs):
 @LEGACY_EXPORTER
 def test_weights_that_are_equal_do_not_shape_the_graph(inputs, tmp_path):
     """A network whose tensors are all equal gives the pinned skeleton too."""
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     with torch.no_grad():
         for tensor in built.state_dict().values():
@@ -194,7 +194,7 @@ def test_a_weight_of_another_type_is_refused():
 
 @LEGACY_EXPORTER
 def test_an_empty_graph_is_refused(inputs, tmp_path):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
 
     class Nothing(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

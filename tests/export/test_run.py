@@ -18,7 +18,8 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError, InputError, UsageError
 from release_tool.export.child import check_toolchain, child_environment, last_line, run_worker
 from release_tool.export.job import Job
-from release_tool.export.run import make_job, make_metadata
+from release_tool.export.run import make_job
+from release_tool.recipes.metadata import make_metadata
 from release_tool.rehearsal.upstream import MODULE, make_upstream
 from release_tool.upstream.checkpoint import open_checkpoint
 
@@ -73,7 +74,7 @@ def test_the_export_has_the_interface_that_the_recipe_asks_for(inputs, model):
         item.name for item in inputs.checkpoint.tensors if item.dtype == "float32"
     ]
     assert {item.key: item.value for item in proto.metadata_props} == make_metadata(
-        inputs.checkout, inputs.checkpoint, inputs.recipe
+        inputs.recipe, inputs.checkpoint.digest
     )
     assert str(inputs.directory).encode() not in model.read_bytes()
 
@@ -228,7 +229,7 @@ def test_upstream_code_that_fails_is_one_line_of_error(inputs, tmp_path, source,
 
 
 def test_a_worker_that_takes_too_long_is_stopped(inputs, tmp_path):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     assert Job.read(tmp_path) == job
     with pytest.raises(GateError, match="took too long"):
@@ -272,7 +273,7 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
 
 def test_a_worker_whose_parent_is_killed_ends_by_itself(inputs, tmp_path):
     """Its standard input closes; nothing else tells it."""
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -335,7 +336,7 @@ def test_a_silent_worker_is_quoted_as_such(tmp_path):
 
 
 def test_a_report_survives_json(inputs, tmp_path):
-    job = make_job(inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=True)
+    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=True)
     job.write(tmp_path)
     fields = json.loads((tmp_path / "job.json").read_bytes())
     assert fields["checkpoint_sha256"] == str(inputs.checkpoint.digest)

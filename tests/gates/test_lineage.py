@@ -261,7 +261,27 @@ def test_a_given_skeleton_takes_the_place_of_the_pinned_one(exported):
 
 def test_metadata_is_no_part_of_the_skeleton(exported, changed):
     path = changed(lambda model: model.metadata_props.add(key="more", value="text"))
-    assert check_lineage(path, exported.checkpoint, exported.recipe) == exported.proof.lineage
+    assert skeleton_of(path) == exported.export.skeleton
+
+
+def set_metadata(index: int, field: str, value: str):
+    return lambda model: setattr(model.metadata_props[index], field, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_metadata(3, "value", "sha256:" + "0" * 64), "metadata entry 3 should be"),
+        (set_metadata(2, "value", "0" * 40), "metadata entry 2 should be"),
+        (set_metadata(0, "key", "ort_config"), "metadata entry 0 should be"),
+        (lambda model: model.metadata_props.add(key="more", value="x"), "says more than it should"),
+        (lambda model: model.ClearField("metadata_props"), "entry 0 should be .* is nothing"),
+        (lambda model: model.metadata_props.reverse(), "metadata entry 0 should be"),
+    ],
+)
+def test_a_model_that_says_anything_else_about_itself_is_refused(exported, changed, change, words):
+    with pytest.raises(GateError, match=words):
+        check_lineage(changed(change), exported.checkpoint, exported.recipe)
 
 
 # --- laws
@@ -391,12 +411,13 @@ def test_the_proof_needs_no_torch_no_onnx_and_no_numpy(exported):
         "from release_tool.core.digest import Sha256\n"
         "from release_tool.gates.contract import check_contract\n"
         "from release_tool.gates.lineage import check_lineage\n"
-        "from release_tool.recipes.u2netp import U2NETP\n"
+        "from release_tool.rehearsal.upstream import make_checkpoint, make_recipe\n"
         "from release_tool.upstream.checkpoint import open_checkpoint\n"
         "model, file, skeleton = sys.argv[1:]\n"
-        "checkpoint = open_checkpoint(pathlib.Path(file), U2NETP, pinned=False)\n"
-        "check_contract(pathlib.Path(model), U2NETP)\n"
-        "report = check_lineage(pathlib.Path(model), checkpoint, U2NETP,\n"
+        "recipe = make_recipe(make_checkpoint())\n"
+        "checkpoint = open_checkpoint(pathlib.Path(file), recipe)\n"
+        "check_contract(pathlib.Path(model), recipe)\n"
+        "report = check_lineage(pathlib.Path(model), checkpoint, recipe,\n"
         "                       skeleton=Sha256.parse(skeleton))\n"
         "print(report.in_place)\n"
     )

@@ -421,3 +421,12 @@ def test_it_speaks_tls_where_it_is_told_to(tmp_path):
             with contextlib.suppress(ConnectionResetError):
                 while peer.recv(1000):
                     pass
+
+
+def test_a_server_that_nobody_can_reach_still_stops():
+    """A review's find: without a usable loopback the accepting thread was never woken."""
+    server = LoopbackServer("lonely", [])
+    with server:
+        server.port = 1  # nothing listens there, as in a network namespace without loopback
+        server.close()
+    assert not server._acceptor.is_alive()

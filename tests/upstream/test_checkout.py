@@ -277,3 +277,15 @@ def test_the_stand_in_is_the_same_in_any_directory(upstream, tmp_path):
     second = make_upstream(tmp_path / "second")
     assert second.recipe == upstream.recipe
     assert Sha256.of_file(second.checkpoint) == Sha256.of_file(upstream.checkpoint)
+
+
+@pytest.mark.parametrize("entry", ["", "."])
+def test_a_git_that_lies_in_the_checkout_is_never_run(upstream, monkeypatch, entry):
+    """A review's find: PATH with an empty entry means the working directory."""
+    thief = upstream.checkout / "git"
+    thief.write_text("#!/bin/sh\ntouch ran\n")
+    thief.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{entry}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InputError, match="'git'"):
+        open_checkout(upstream.checkout, upstream.recipe)
+    assert not (upstream.checkout / "ran").exists()

@@ -679,3 +679,10 @@ def test_a_storage_described_in_two_ways_is_refused_in_the_legacy_format(refused
     keys = b"\x80\x02]" + text("0") + b"a."
     content = head + b"\x80\x02}(" + pair + b"u." + keys + struct.pack("<q", 4) + bytes(16)
     refused(content, "two descriptions")
+
+
+def test_a_noted_list_that_is_copied_again_and_again_runs_out_of_budget(refused):
+    """A review's find: 0.3 MB of pickle made dictionaries of gigabytes."""
+    pairs = b"".join(b"X\x05\x00\x00\x00%05dN\x86" % number for number in range(20_000))
+    body = b"\x80\x02]q\x00(" + pairs + b"e0" + ORDERED + b"q\x010](" + b"h\x01h\x00\x85R" * 4000
+    refused(zip_of(body + b"e."), "pickle")

@@ -79,3 +79,23 @@ def test_a_text_that_is_not_utf_8_is_refused():
 def test_a_notice_is_found_in_any_case_and_among_others():
     assert find_notice(["README", "Notice.txt"]) == "Notice.txt"
     assert find_notice(["README", "NOTICED"]) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Copyright 2020 Evil. Commercial use of this work is forbidden",
+        "Copyright 2020 Evil; the patent grant of section 3 is void",
+        "Copyright 2020 Evil. You may not redistribute.",
+    ],
+)
+def test_a_copyright_line_that_takes_back_what_the_licence_gives_is_refused(line):
+    with pytest.raises(InputError):
+        check_apache_2(TEXT.replace("Copyright [yyyy] [name of copyright owner]", line).encode())
+
+
+@pytest.mark.parametrize(
+    "line", ["Copyright 2020 Xuebin Qin", "Copyright (c) 2019-2021, O. R. Zaiane, Foo Inc."]
+)
+def test_a_copyright_line_of_years_and_names_is_accepted(line):
+    check_apache_2(TEXT.replace("Copyright [yyyy] [name of copyright owner]", line).encode())

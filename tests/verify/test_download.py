@@ -356,7 +356,7 @@ def test_attestations_without_their_bundles_are_said_to_be_so(server):
     server.get(url).respond(json={"attestations": [{"bundle": None}, {"bundle": None}]})
     with (
         httpx.Client() as client,
-        pytest.raises(CannotVerify, match="has 2 attestations of .*, and none with its bundle"),
+        pytest.raises(CannotVerify, match=r"has 2 attestations of .*, and none with its bundle"),
     ):
         fetch_attestations(client, API, REPO, DIGEST)
 

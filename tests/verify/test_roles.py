@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def test_another_file_of_the_release_under_the_models_name_is_refused(
     with pytest.raises(NotVerified, match="what the file is by the signed statement") as caught:
         verify_release(open_evidence(model, U2NETP), v1.expected, v1.root)
     assert f"expected {NAMES.model}, actual {name}" in caught.value.message
+    with pytest.raises(NotVerified, match="what the file is"):
+        evidence = replace(open_evidence(model, U2NETP), recipe=None)
+        verify_release(evidence, v1.expected, v1.root)
     with pytest.raises(NotVerified, match="what the file is"):
         content = model.read_bytes()
         verify_release(evidence_for_bytes(content, model, U2NETP), v1.expected, v1.root)

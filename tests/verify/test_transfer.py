@@ -25,7 +25,7 @@ DRIPS = 1000
 @contextmanager
 def dripping(*answers: tuple[bytes, bytes]) -> Iterator[str]:
     """Serve, for each request on one connection, some bytes and then one byte again and again."""
-    done = Event()
+    done, outlasted = Event(), Event()
 
     def serve() -> None:
         with suppress(OSError), listener:
@@ -38,6 +38,8 @@ def dripping(*answers: tuple[bytes, bytes]) -> Iterator[str]:
                         connection.sendall(drip)
                         if done.wait(0.01):
                             return
+                    if drip:
+                        outlasted.set()
 
     listener = socket.create_server(("127.0.0.1", 0))
     thread = Thread(target=serve, daemon=True)
@@ -47,6 +49,7 @@ def dripping(*answers: tuple[bytes, bytes]) -> Iterator[str]:
     finally:
         done.set()
         thread.join(10)
+    assert not outlasted.is_set(), "it was the server that gave up"
 
 
 @pytest.fixture
