@@ -179,7 +179,12 @@ def with_settings(function: Function) -> Function:
     """Add `--recipe` and `--config`; the command receives `settings`."""
 
     @text("--recipe", "NAME|FILE", "What is pinned: u2netp, u2net, or a .toml file.")
-    @click.option("--config", type=FILE, help="Defaults; release-tool.toml here if there is one.")
+    @click.option(
+        "--config",
+        type=FILE,
+        envvar="RELEASE_TOOL_CONFIG",
+        help="Defaults; release-tool.toml here if there is one. [env: RELEASE_TOOL_CONFIG]",
+    )
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
         function(settings=Settings.of(recipe, config), **values)

@@ -145,6 +145,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             "HOME": str(place / "home"),
             "LANG": "C.UTF-8",
             "GH_TOKEN": github.token,
+            "RELEASE_TOOL_CONFIG": "release-tool.toml",
         }
         reader = Reader(place, environment, github)
         options = "--upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx"

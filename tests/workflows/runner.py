@@ -294,6 +294,9 @@ class Machine:
         ambient = services.claims.to_environment() | {
             "GITHUB_RUN_ATTEMPT": str(self.run_of.attempt)
         }
+        configuration = self.workspace / "release-tool.toml"
+        if configuration.exists():  # the stand-ins' addresses, named as a user would name them
+            ambient["RELEASE_TOOL_CONFIG"] = str(configuration)
         if self.may("id-token", "write"):
             ambient = services.sigstore.actions_environment() | ambient
         return {
