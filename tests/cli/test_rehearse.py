@@ -17,6 +17,9 @@ def test_two_rehearsals_in_different_directories_release_the_same_bytes(
     monkeypatch.chdir(tmp_path)
     result = run("rehearse", "--rekor", rekor)
     assert result.code == 0, result.err
+    for stage in ("audit", "export", "gates", "manifest", "sign", "publish", "verify"):
+        assert f"✓ {stage}" in result.err
+    assert "verify it" in result.out
     for name in PURE:
         assert (tmp_path / "dist" / name).read_bytes() == (rehearsed.directory / name).read_bytes()
 
@@ -38,14 +41,6 @@ def test_the_document_has_files_verdict_and_command(rehearsed):
     assert rehearsed.document["verdict"]["verified"] is True
     assert rehearsed.document["verify_command"][0] == "release-tool"
     assert all(file["digest"].startswith("sha256:") for file in rehearsed.document["files"])
-
-
-def test_each_stage_is_told_with_its_time(run, standin, tmp_path: Path):
-    result = run("rehearse", *standin.options, "--out", tmp_path / "dist")
-    assert result.code == 0, result.err
-    for stage in ("audit", "export", "gates", "manifest", "sign", "publish", "verify"):
-        assert f"✓ {stage}" in result.err
-    assert "verify it" in result.out
 
 
 def test_the_manifest_of_a_rehearsal_names_no_path_of_this_machine(rehearsed):

@@ -278,6 +278,18 @@ def test_no_token_appears_in_any_output(run, world, signed: Path):
     assert json.dumps(identity) not in "".join(map(str, world.github.requests))
 
 
+@pytest.fixture
+def fresh(rehearsed, tmp_path: Path):
+    """Give a function that makes an output directory in which the export has been made already."""
+
+    def make(name: str) -> Path:
+        out = tmp_path / name
+        ignored = shutil.ignore_patterns("rehearsal", *BUNDLES)
+        return Path(shutil.copytree(rehearsed.directory, out, ignore=ignored))
+
+    return make
+
+
 def publish_options(world, standin, out: Path) -> list[str | Path]:
     return ["publish", *standin.options, "--out", out, "--repo", REPO, *world.api]
 
@@ -294,38 +306,34 @@ def test_publish_on_another_machine_takes_the_signatures_over(run, world, standi
     assert digests(first) == digests(second)
 
 
-def test_a_kept_draft_is_gone_on_with_from_another_machine(run, world, standin, tmp_path: Path):
-    keep = [*publish_options(world, standin, tmp_path / "first"), "--keep-draft"]
+def test_a_kept_draft_is_gone_on_with_from_another_machine(run, world, standin, fresh):
+    keep = [*publish_options(world, standin, fresh("first")), "--keep-draft"]
     assert run(*keep, *world.signing).code == 0
-    again = run(*publish_options(world, standin, tmp_path / "second"), *world.signing)
+    again = run(*publish_options(world, standin, fresh("second")), *world.signing)
     assert again.code == 0, again.err
     assert world.releases == [TAG]
     assert len(world.github.state.releases) == 1
 
 
-def test_publish_says_that_it_reuses_the_export(run, world, standin, tmp_path: Path):
-    options = publish_options(world, standin, tmp_path / "out")
-    assert run(*options, *world.signing).code == 0
-    again = run(*options, *world.signing)
+def test_publish_says_that_it_reuses_the_export(run, world, standin, fresh):
+    again = run(*publish_options(world, standin, fresh("out")), *world.signing)
+    assert again.code == 0, again.err
     assert "reusing the export" in again.err
     assert "✓ export" not in again.err
 
 
-def test_an_export_that_was_changed_is_made_again(run, world, standin, tmp_path: Path):
-    out = tmp_path / "out"
-    options = publish_options(world, standin, out)
-    assert run(*options, *world.signing).code == 0
+def test_an_export_that_was_changed_is_made_again(run, world, standin, fresh):
+    out = fresh("out")
     before = digests(out)
-    for name in ("u2netp_mirror_v1.onnx", "Apache-2.0-u2netp.txt"):
-        (out / name).write_bytes(b"changed")
-        again = run(*options, *world.signing)
-        assert again.code == 0, again.err
-        assert "✓ export" in again.err
-        assert digests(out) == before
+    (out / "Apache-2.0-u2netp.txt").write_bytes(b"changed")
+    again = run(*publish_options(world, standin, out), *world.signing)
+    assert again.code == 0, again.err
+    assert "✓ export" in again.err
+    assert before.items() <= digests(out).items()
 
 
 def test_a_tag_that_holds_something_else_is_found_out_before_anything_is_signed(
-    run, world, standin, tmp_path: Path
+    run, world, standin, fresh
 ):
     answer = httpx.post(
         f"{world.github.api}/repos/{REPO}/releases",
@@ -334,7 +342,7 @@ def test_a_tag_that_holds_something_else_is_found_out_before_anything_is_signed(
     )
     assert answer.status_code == 201
     entries = len(world.sigstore.rekor.entries)
-    result = run(*publish_options(world, standin, tmp_path / "out"), *world.signing)
+    result = run(*publish_options(world, standin, fresh("out")), *world.signing)
     assert result.code == 7
     assert len(world.sigstore.rekor.entries) == entries
 
