@@ -1,5 +1,6 @@
 """The outside world of the command line: a Sigstore, a GitHub, and a token in the environment."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,16 @@ class World:
     def releases(self) -> list[str]:
         """The tags that everybody can see."""
         return [release.tag for release in self.github.state.releases.values() if not release.draft]
+
+
+@pytest.fixture(autouse=True)
+def unmeasured_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave what the program starts unmeasured here: tracing torch's import doubles its time.
+
+    The worker is measured by the tests of its own stage.
+    """
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -69,9 +69,9 @@ def test_a_fault_on_cue_is_overcome_or_ends_in_its_exit_code(run, standin, tmp_p
     options = [*standin.options, "--out", tmp_path / "dist"]
     survived = run("rehearse", *options, "--fault", "upload:502:2", "--fault", "publish:lost")
     assert survived.code == 0, survived.err
-    refused = run("rehearse", *options, "--fault", "make-draft:403")
+    refused = run("rehearse", *options, "--fault", "repository:401")
     assert refused.code == 6
-    assert "403" in refused.err
+    assert "401" in refused.err
     unknown = run("rehearse", *options, "--fault", "upload:fire")
     assert unknown.code == 2
     assert "null-digest" in unknown.err

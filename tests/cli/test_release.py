@@ -294,8 +294,8 @@ def publish_options(world, standin, out: Path) -> list[str | Path]:
     return ["publish", *standin.options, "--out", out, "--repo", REPO, *world.api]
 
 
-def test_publish_on_another_machine_takes_the_signatures_over(run, world, standin, tmp_path: Path):
-    first, second = tmp_path / "first", tmp_path / "second"
+def test_publish_on_another_machine_takes_the_signatures_over(run, world, standin, fresh):
+    first, second = fresh("first"), fresh("second")
     assert run(*publish_options(world, standin, first), *world.signing).code == 0
     entries = len(world.sigstore.rekor.entries)
     again = run(*publish_options(world, standin, second), *world.signing)

@@ -137,7 +137,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         }
         text = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
         (place / "release-tool.toml").write_text(text)
-        kept = {key: value for key, value in os.environ.items() if key.startswith(("PY", "COV"))}
+        kept = {key: value for key, value in os.environ.items() if key.startswith("PY")}
         environment = {
             **kept,
             **sigstore.actions_environment(),
