@@ -4,6 +4,7 @@ With UPSTREAM_DIR and CHECKPOINT in the environment the real network is exported
 stand-in, whose export is mostly the import of torch.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -59,6 +60,40 @@ def bench_export(place: Path) -> list[bool]:
     ]
 
 
+def bench_reproducible(place: Path) -> list[bool]:
+    """Export the real network ten times, everything else varied, and count the digests."""
+    source = real_source()
+    if source is None:
+        print("\nreproducible: skipped, set UPSTREAM_DIR and CHECKPOINT for the real network")
+        return []
+    upstream, checkpoint = source
+    found: dict[str, set[str]] = {}
+    for number in range(10):
+        work = place / f"{'deep/' * number}work"
+        work.mkdir(parents=True)
+        weights = shutil.copy(checkpoint, work / f"weights{number}.pth")
+        checkout = shutil.copytree(upstream, work / f"checkout{number}", symlinks=True)
+        command = [*TOOL, "export", "--upstream-dir", str(checkout), "--checkpoint", str(weights)]
+        command += ["--unpinned-checkpoint", "--recipe", os.environ.get("RECIPE", "u2netp")]
+        varied = {"PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": str(1 + number % 3)}
+        environment = {**os.environ, **varied, "LANG": ("C", "C.UTF-8")[number % 2]}
+        subprocess.run(
+            [*command, "--out", f"out{number}"],
+            cwd=work,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        for path in (work / f"out{number}").iterdir():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found.setdefault(path.name, set()).add(digest)
+        shutil.rmtree(checkout)
+    print("\nten exports of the real network")
+    for name, digests in found.items():
+        print(f"  {name:<52} {len(digests)} digest: {min(digests)}")
+    return [target(f"digests of {name}", len(digests), 1) for name, digests in found.items()]
+
+
 def bench_verify(place: Path) -> list[bool]:
     """Compare a verdict with sigstore-python's verifier and its command line."""
     release = rehearse(place / "release")
@@ -108,7 +143,7 @@ def main() -> None:
     """Measure everything and say at the end what was missed."""
     with tempfile.TemporaryDirectory(prefix="release-tool-bench-") as name:
         place = Path(name)
-        parts = (bench_export, bench_verify, bench_large, bench_transfers)
+        parts = (bench_export, bench_reproducible, bench_verify, bench_large, bench_transfers)
         wanted = sys.argv[1:] or [part.__name__ for part in parts]
         results = [met for part in parts if part.__name__ in wanted for met in part(place)]
     print(f"\n{sum(results)} of {len(results)} targets met")
