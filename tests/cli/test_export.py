@@ -189,6 +189,8 @@ def start(standin, place: Path) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "TMPDIR": str(place / "tmp"), "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
+        # A shell's background job inherits that ctrl-C is ignored; this one is in the foreground.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
