@@ -19,7 +19,6 @@ from release_tool.verify.certificate import open_certificate
 from release_tool.verify.claims import read_claims
 
 NOTHING_VERIFIED = "nothing was verified: anybody can write such a file"
-SAMPLE_BYTES = 1
 
 
 @click.command("inspect")

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        state.print_error(Interrupted("interrupted", hint="nothing half-written was left behind"))
+        state.print_error(Interrupted("interrupted", hint="run the same command again"))
         sys.exit(Interrupted.exit_code)
     except ReleaseToolError as error:
         state.print_error(error)
