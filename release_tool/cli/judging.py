@@ -3,8 +3,11 @@
 Printing is not done here.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +31,11 @@ from release_tool.verify.verdict import verify_release
 if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
 
-FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...] | None]
+MAX_AHEAD = 32
+"""Models that are read before their turn: enough to keep every core busy, and little memory."""
+
+FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
+Gather = Callable[[], Iterable[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What every model of one call is held against."""
+    """What every model of one call is held against; bundles lie beside it, or are found."""
 
     recipe: Recipe
     signer: ExpectedSigner
     root: TrustedRoot
-    find_bundles: FindBundles
+    find_bundles: FindBundles | None = None
     prove: "Callable[[Evidence], LineageReport] | None" = None
     rebuild: Callable[[Evidence], dict[str, str]] | None = None
 
@@ -80,49 +87,73 @@ class Judge:
             parse_digest(model)
         if len(models) == 1:
             return [self.outcome(models[0])]
-        return [self.outcome_of_many(model) for model in models]
+        return [self.outcome_of_many(model, gather) for model, gather in self.ways(models)]
+
+    def ways(self, models: Sequence[str]) -> Iterator[tuple[str, Gather]]:
+        """Yield each model with what gathers its evidence.
+
+        Evidence on this machine is gathered ahead of its turn by threads: hashing is most of the
+        work, and leaves the interpreter to others. The verdicts are taken one after the other.
+        """
+        if self.find_bundles is not None:
+            yield from ((model, partial(self.gather, model)) for model in models)
+            return
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (not for one model)
+
+        pool, window = ThreadPoolExecutor(os.cpu_count()), deque[tuple[str, Gather]]()
+        try:
+            for model in models:
+                window.append((model, pool.submit(tuple, self.gather(model)).result))
+                if len(window) > MAX_AHEAD:
+                    yield window.popleft()
+            yield from window
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def outcome(self, model: str) -> Outcome:
         """Take the verdict on one model."""
         try:
-            return self.verdict(model)
+            return self.verdict(model, partial(self.gather, model))
         except (NotVerified, CannotVerify) as refusal:
             return Outcome(model, refusal=refusal)
 
-    def outcome_of_many(self, model: str) -> Outcome:
+    def outcome_of_many(self, model: str, gather: Gather) -> Outcome:
         """Take the verdict on one of several models; only an interruption stops them all."""
         try:
-            return self.verdict(model)
+            return self.verdict(model, gather)
         except Interrupted:
             raise
         except ReleaseToolError as refusal:
             return Outcome(model, refusal=refusal)
 
-    def verdict(self, model: str) -> Outcome:
-        """Gather the evidence and climb the ladder with each bundle until one holds."""
-        digest = parse_digest(model)
-        bundles = self.find_bundles(model, digest)
-        candidates = [None] if bundles is None else list(bundles)
-        for last, bundle in enumerate(candidates, 1):
-            evidence = self.evidence(model, digest, bundle)
+    def verdict(self, model: str, gather: Gather) -> Outcome:
+        """Climb the ladder with the evidence of each bundle until one holds."""
+        refused: ReleaseToolError = CannotVerify(f"there is no bundle for {model}")
+        for evidence in gather():
             try:
                 verified = verify_release(evidence, self.signer, self.root)
-            except (NotVerified, CannotVerify):
-                if last == len(candidates):
-                    raise
+            except (NotVerified, CannotVerify) as refusal:
+                refused = refusal
                 continue
             proof = self.prove(evidence) if self.prove else None
             made = self.rebuild(evidence) if self.rebuild else None
             return Outcome(model, verified, lineage=proof, reproduced_by=made)
-        raise CannotVerify(f"there is no bundle for {model}")
+        raise refused
 
-    def evidence(self, model: str, digest: Sha256 | None, bundle: bytes | None) -> Evidence:
-        """Collect what speaks for a model: a file or directory, or only a digest."""
-        if digest is None:
-            return open_evidence(Path(model), self.recipe, bundle=bundle)
-        if bundle is None:
-            raise UsageError("a digest needs --bundle, or --from to fetch one")
-        return evidence_for_digest(digest, bundle, self.recipe)
+    def gather(self, model: str) -> Iterator[Evidence]:
+        """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.
+
+        Runs in any thread; nothing is read before the first is asked for.
+        """
+        digest = parse_digest(model)
+        bundles = None if self.find_bundles is None else self.find_bundles(model, digest)
+        for bundle in (None,) if bundles is None else bundles:
+            if digest is None:
+                yield open_evidence(Path(model), self.recipe, bundle=bundle)
+            elif bundle is None:
+                raise UsageError("a digest needs --bundle, or --from to fetch one")
+            else:
+                yield evidence_for_digest(digest, bundle, self.recipe)
 
 
 def parse_digest(model: str) -> Sha256 | None:

@@ -17,12 +17,8 @@ from release_tool.cli.options import (
     policy_source,
     resolve_api,
     resolve_signer,
-    with_github,
-    with_output,
     with_quiet,
-    with_settings,
-    with_signer,
-    with_trust,
+    with_verifying,
 )
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_outcomes
@@ -49,11 +45,7 @@ from release_tool.verify.evidence import read_evidence
     help="With --checkpoint: export again from this checkout and compare every byte.",
 )
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
-@with_signer
-@with_trust
-@with_github
-@with_settings
-@with_output
+@with_verifying
 @with_quiet
 @click.pass_obj
 def command(
@@ -111,13 +103,13 @@ def command(
 @contextmanager
 def open_bundles(
     origin: str | None, given: Path | None, api: str, trust: TrustOptions
-) -> Iterator[FindBundles]:
-    """Yield what finds a model's bundles: the one given, those at `origin`, or none but its own."""
+) -> Iterator[FindBundles | None]:
+    """Yield what finds a model's bundles: the one given, those at `origin`, or nothing."""
     if given is not None:
         content = read_evidence(given, BUNDLE_LIMIT_BYTES)
         yield lambda _model, _digest: (content,)
     elif origin is None:
-        yield lambda _model, _digest: None
+        yield None
     elif trust.offline:
         raise UsageError("--offline and --from exclude each other")
     else:

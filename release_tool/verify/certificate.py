@@ -25,12 +25,17 @@ from release_tool.core.errors import NotVerified
 from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.root import Anchors, Authority
 
+ANY_USAGE = (x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
 T = TypeVar("T", bound=x509.ExtensionType)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SigningCertificate:
-    """A leaf certificate, read once; `der` are the bytes that the bundle holds."""
+    """A leaf certificate, read once; `der` are the bytes that the bundle holds.
+
+    One run often signs many files with one certificate, so what is found of it is kept; it is
+    compared by identity, which makes looking that up cost nothing.
+    """
 
     der: bytes
     parsed: x509.Certificate
@@ -47,6 +52,7 @@ class Issuance:
     issuer: x509.Certificate
 
 
+@lru_cache(maxsize=128)
 def open_certificate(der: bytes) -> SigningCertificate:
     """Read a signing certificate; raises `CannotVerify` where it is malformed.
 
@@ -138,21 +144,33 @@ def build_chain(der: bytes, authority: Authority) -> tuple[x509.Certificate, ...
     Extended key usages are left to `check_profile`, because the library knows those of TLS and not
     code signing; its other demands stay as they are.
     """
-    usage = (x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None)
     *intermediates, root = authority.chain
+    policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(*ANY_USAGE)
     with reading("the signing certificate"):
-        leaf = x509.load_der_x509_certificate(der)
-        verifier = (
-            PolicyBuilder()
-            .store(Store([root]))
-            .time(leaf.not_valid_before_utc)
-            .extension_policies(
-                ca_policy=ExtensionPolicy.webpki_defaults_ca().may_be_present(*usage),
-                ee_policy=ExtensionPolicy.webpki_defaults_ee().may_be_present(*usage),
-            )
-            .build_client_verifier()
+        return find_path(x509.load_der_x509_certificate(der), intermediates, root, policy)
+
+
+def find_path(
+    leaf: x509.Certificate,
+    intermediates: list[x509.Certificate],
+    root: x509.Certificate,
+    policy: ExtensionPolicy,
+) -> tuple[x509.Certificate, ...] | None:
+    """Return the certificates from above the leaf up to the root (RFC 5280 §6), or None.
+
+    The path is validated for the moment at which the leaf was issued.
+    """
+    verifier = (
+        PolicyBuilder()
+        .store(Store([root]))
+        .time(leaf.not_valid_before_utc)
+        .extension_policies(
+            ca_policy=ExtensionPolicy.webpki_defaults_ca().may_be_present(*ANY_USAGE),
+            ee_policy=policy,
         )
-        try:
-            return tuple(verifier.verify(leaf, intermediates).chain[1:])
-        except VerificationError:
-            return None
+        .build_client_verifier()
+    )
+    try:
+        return tuple(verifier.verify(leaf, intermediates).chain[1:])
+    except VerificationError:
+        return None

@@ -5,6 +5,7 @@ https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -49,6 +50,7 @@ class Claims:
     run_url: str | None = None
 
 
+@lru_cache(maxsize=128)
 def read_claims(certificate: SigningCertificate) -> Claims:
     """Read the claims; raises `CannotVerify` where one is malformed."""
     values = {

@@ -65,16 +65,19 @@ def choose_listing(log: Log, listings: tuple[Log, ...], moments: tuple[datetime,
     return log
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Authority:
-    """A certificate authority or time-stamp authority; `chain` runs from the leaf to the root."""
+    """A certificate authority or time-stamp authority; `chain` runs from the leaf to the root.
+
+    Compared by identity, like the anchors: each listing of a root is one of its own.
+    """
 
     name: str
     chain: tuple[Certificate, ...]
     window: Window
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Anchors:
     """Everything that a trusted root makes a verifier believe."""
 

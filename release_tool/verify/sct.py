@@ -6,6 +6,7 @@ RFC 6962 §3.2 and §3.3
 
 import struct
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -25,6 +26,7 @@ from release_tool.verify.root import Anchors, Log
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=128)
 def check_sct(
     certificate: SigningCertificate, issuer: x509.Certificate, anchors: Anchors
 ) -> tuple[Log, datetime]:

@@ -4,17 +4,28 @@ A time stamp that is there must verify, or the bundle is refused: one that may b
 out at will protects nobody. The log's own promise is `log`'s. RFC 3161, RFC 5816
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rfc3161_client import TimeStampResponse, VerifierBuilder, decode_timestamp_response
-from rfc3161_client import VerificationError as TimestampError
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import ExtensionPolicy
+from rfc3161_client import MessageImprint, decode_timestamp_response
 
-from release_tool.core.errors import CannotVerify, NotVerified
-from release_tool.verify.cms import read_signer
+from release_tool.core.errors import NotVerified
+from release_tool.verify.certificate import find_path
+from release_tool.verify.cms import SignedMessage
 from release_tool.verify.refusal import reading
 from release_tool.verify.root import Anchors, Authority
+
+DIGESTS = {
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +50,15 @@ def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
 
     Where the root lists one authority twice, the listing that was valid at the time is meant.
     """
+    message = SignedMessage.parse(der)
     with reading("a time stamp"):
-        response = decode_timestamp_response(der)
-        time = response.tst_info.gen_time
-        embedded = frozenset(response.signed_data.certificates)
-    issuer = read_signer(der)
+        # The other half, the TSTInfo, is a library's to read; no byte of it is left unsigned.
+        said = decode_timestamp_response(der).tst_info
+        time, imprint = said.gen_time, said.message_imprint
     signers = [
         authority
         for authority in anchors.timestamp_authorities
-        # Comparisons of names fold what is equal to a reader; bytes leave no room.
-        if authority.chain[0].issuer.public_bytes() == issuer
-        and embedded <= encoded_chain(authority)
-        and signed_by(response, signature, authority)
+        if covers(imprint, signature) and stamped_by(message, time, authority)
     ]
     if not signers:
         names = ", ".join(authority.name for authority in anchors.timestamp_authorities)
@@ -59,23 +67,56 @@ def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
     return Stamped(time, (valid or signers)[0])
 
 
-def encoded_chain(authority: Authority) -> frozenset[bytes]:
-    """Return an authority's certificates in DER: all that a token may carry with it."""
-    return frozenset(certificate.public_bytes(Encoding.DER) for certificate in authority.chain)
+def covers(imprint: MessageImprint, signature: bytes) -> bool:
+    """Tell whether a stamp was given to this signature, by a digest that may be relied on."""
+    name = DIGESTS.get(imprint.hash_algorithm.dotted_string)
+    return name is not None and imprint.message == hashlib.new(name, signature).digest()
 
 
-def signed_by(response: TimeStampResponse, signature: bytes, authority: Authority) -> bool:
-    """Tell whether the authority's own certificate signed the response, valid at its time."""
+def stamped_by(message: SignedMessage, time: datetime, authority: Authority) -> bool:
+    """Tell whether the authority's own certificate signed the message, valid at its time."""
+    signer = open_signer(authority)
+    if signer is None:
+        return False
+    leaf = signer.path[0]
+    return (
+        # Comparisons of names fold what is equal to a reader; bytes leave no room.
+        message.issuer == signer.issuer
+        and message.serial_number == leaf.serial_number
+        and signer.encoded.issuperset(message.certificates)
+        and all(one.not_valid_before_utc <= time <= one.not_valid_after_utc for one in signer.path)
+        and message.signed_by(leaf.public_bytes(Encoding.DER), leaf.public_key())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StampSigner:
+    """An authority's certificate and those above it; `encoded` is all that a token may carry."""
+
+    path: tuple[x509.Certificate, ...]
+    issuer: bytes
+    encoded: frozenset[bytes]
+
+
+@lru_cache(maxsize=32)
+def open_signer(authority: Authority) -> StampSigner | None:
+    """Build the path from an authority's first certificate to its root, once for all its stamps.
+
+    None where that certificate may not sign time stamps (RFC 3161 §2.3: this use alone, critical),
+    or where no path leads up. The times at which they were valid are the caller's to compare.
+    """
     if len(authority.chain) < 2:
-        return False  # a chain needs a signer and a root that is not the signer
+        return None  # a chain needs a signer and a root that is not the signer
     leaf, *intermediates, root = authority.chain
     try:
-        with reading("a time stamp"):
-            builder = VerifierBuilder().tsa_certificate(leaf).add_root_certificate(root)
-            for certificate in intermediates:
-                builder = builder.add_intermediate_certificate(certificate)
-            return builder.build().verify_message(response, signature)
-    except CannotVerify as error:
-        if isinstance(error.__cause__, TimestampError):
-            return False
-        raise
+        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        return None
+    if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+        return None
+    with reading("a time-stamp authority of the trusted root"):
+        above = find_path(leaf, intermediates, root, ExtensionPolicy.permit_all())
+    if above is None:
+        return None
+    encoded = frozenset(one.public_bytes(Encoding.DER) for one in authority.chain)
+    return StampSigner((leaf, *above), leaf.issuer.public_bytes(), encoded)

@@ -55,15 +55,23 @@ def resident(root: int) -> int:
     return sum(size for pid, size in sizes.items() if descends(pid))
 
 
-def run_once(rival: Rival) -> tuple[float, int, str]:
-    """Run a command once; return its seconds, the peak of all it starts, and what it printed."""
+def run_once(rival: Rival) -> tuple[float, str]:
+    """Run a command once; return its seconds and what it printed."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        list(rival.command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(rival.environment or {})},
-    )
+    process = start_process(rival)
+    said, errors = process.communicate()
+    elapsed = time.perf_counter() - start
+    if process.returncode:
+        sys.exit(f"{rival.name} failed with {process.returncode}: {errors.decode()[-2000:]}")
+    return elapsed, said.decode()
+
+
+def weigh_once(rival: Rival) -> int:
+    """Run a command once and return the peak memory of all it starts, sampled.
+
+    Sampling takes time of its own, so that no other figure comes from this run.
+    """
+    process = start_process(rival)
     peak, done = 0, threading.Event()
 
     def watch() -> None:
@@ -74,30 +82,32 @@ def run_once(rival: Rival) -> tuple[float, int, str]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    said, errors = process.communicate()
-    elapsed = time.perf_counter() - start
+    process.communicate()
     done.set()
     watcher.join()
-    if process.returncode:
-        sys.exit(f"{rival.name} failed with {process.returncode}: {errors.decode()[-2000:]}")
-    return elapsed, peak, said.decode()
+    return peak
+
+
+def start_process(rival: Rival) -> subprocess.Popen[bytes]:
+    """Start a command in its environment, its output captured."""
+    return subprocess.Popen(
+        list(rival.command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(rival.environment or {})},
+    )
 
 
 def compare(title: str, rivals: Sequence[Rival], rounds: int) -> dict[str, Measured]:
     """Run rivals in turns, so that a busy moment strikes all of them, and print a table."""
-    samples: dict[str, list[tuple[float, int]]] = {rival.name: [] for rival in rivals}
-    for rival in rivals:
-        run_once(rival)
+    peaks = {rival.name: weigh_once(rival) for rival in rivals}
+    samples: dict[str, list[float]] = {rival.name: [] for rival in rivals}
     for _ in range(rounds):
         for rival in rivals:
-            samples[rival.name].append(run_once(rival)[:2])
+            samples[rival.name].append(run_once(rival)[0])
     measured = {
-        name: Measured(
-            name,
-            statistics.median(seconds for seconds, _ in taken),
-            max(peak for _, peak in taken),
-        )
-        for name, taken in samples.items()
+        name: Measured(name, statistics.median(seconds), peaks[name])
+        for name, seconds in samples.items()
     }
     print(f"\n{title} (median of {rounds}, in turns)")
     for item in measured.values():

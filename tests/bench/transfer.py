@@ -1,5 +1,6 @@
-"""Uploads a file to a new draft, or downloads an asset, and prints the seconds it took."""
+"""Uploads a file to a new draft, or downloads an asset; prints the seconds and its peak memory."""
 
+import resource
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,15 @@ from release_tool.publish.github import open_github
 from release_tool.verify.download import Listed, fetch_asset
 from release_tool.verify.transfer import make_source
 
+KIB = 1024
+
+
+def report(start: float, *more: str) -> None:
+    """Print the seconds since `start`, this process's peak memory in bytes, and more."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+    print(time.perf_counter() - start, peak, *more)
+
+
 what, api, token, repo, file, detail = sys.argv[1:]
 path = Path(file)
 with open_github(api, token) as github:
@@ -22,10 +32,10 @@ with open_github(api, token) as github:
         draft = github.send_draft(slug, tag, target=None, title="bench", body="bench")
         start = time.perf_counter()
         asset = github.send_asset(draft, artifact, path)
-        print(time.perf_counter() - start, f"{api}/repos/{repo}/releases/assets/{asset.id}")
+        report(start, f"{api}/repos/{repo}/releases/assets/{asset.id}")
     else:
         with httpx.Client(trust_env=False) as client:
             listed = Listed(path.name, 1024**3, None, detail)
             start = time.perf_counter()
             fetch_asset(make_source(client, api, token), listed, path, 2**31, SILENT)
-            print(time.perf_counter() - start)
+            report(start)

@@ -54,13 +54,6 @@ def serve() -> Iterator[Server]:
         process.stdin.close()
 
 
-def timed(command: list[str]) -> tuple[float, int, str]:
-    """Run a command that prints its own seconds; return them, its peak, and its other word."""
-    _, peak, said = run_once(Rival(command[0], command))
-    seconds, _, rest = said.strip().partition(" ")
-    return float(seconds), peak, rest
-
-
 def bench_transfers(place: Path) -> list[bool]:
     """Transfer in turns with curl and compare the best of three."""
     large, got = place / "asset.bin", place / "got.bin"
@@ -71,11 +64,11 @@ def bench_transfers(place: Path) -> list[bool]:
     peaks: list[int] = []
 
     def note(name: str, command: list[str], *, ours: bool) -> str:
-        seconds, peak, rest = timed(command)
-        taken.setdefault(name, []).append(seconds)
+        seconds, *more = run_once(Rival(name, command))[1].split()
+        taken.setdefault(name, []).append(float(seconds))
         if ours:
-            peaks.append(peak)
-        return rest
+            peaks.append(int(more.pop(0)))
+        return " ".join(more)
 
     with serve() as server:
         transfer = [*PYTHON, str(BENCH / "transfer.py")]

@@ -1,7 +1,6 @@
 """Merkle paths, log checkpoints and the keys of logs, against trees grown in the test."""
 
 import base64
-import json
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.verify.bundle import InclusionProof, LogEntry
-from release_tool.verify.cms import read_signer
 from release_tool.verify.keys import LogKey
 from release_tool.verify.log import check_checkpoint, check_promise, root_of_path
 from release_tool.verify.root import Log, Window
@@ -161,51 +159,3 @@ def test_a_key_that_is_not_what_it_is_called_is_refused():
             LogKey.parse(spki(key), details, "it")
     with pytest.raises(InputError, match="is not a public key"):
         LogKey.parse(b"nothing", "PKIX_ED25519", "it")
-
-
-def read_stamp(bundle: bytes) -> bytes:
-    data = json.loads(bundle)["verificationMaterial"]["timestampVerificationData"]
-    return base64.b64decode(data["rfc3161Timestamps"][0]["signedTimestamp"])
-
-
-@given(st.binary(max_size=300))
-def test_random_time_stamps_are_unreadable(content):
-    with pytest.raises(CannotVerify):
-        read_signer(content)
-
-
-def test_a_time_stamps_unsigned_parts_cannot_vary(message_bundles):
-    stamp = read_stamp(message_bundles["v1"])
-    issuer = read_signer(stamp)
-    assert b"rehearsal" in issuer
-    ecdsa = bytes.fromhex("06082a8648ce3d040302")
-    at = stamp.rindex(ecdsa)
-    for other in ("06082a8648ce3d040303", "06082a8648ce3d040301", "06082a8648ce3d020000"):
-        damaged = stamp[:at] + bytes.fromhex(other) + stamp[at + len(ecdsa) :]
-        with pytest.raises(CannotVerify, match="do not fit together"):
-            read_signer(damaged)
-    for position in range(len(stamp) - 1):
-        with pytest.raises(CannotVerify):
-            read_signer(stamp[: position + 1])
-
-
-@pytest.mark.parametrize(
-    ("good", "bad"),
-    [
-        ("3003020100", "3003020101"),
-        ("020103310d300b0609", "020101310d300b0609"),
-        ("310d300b0609608648016503040201", "310d300b0605608648016503040201"),
-        ("300b0609608648016503040201a0", "300b0509608648016503040201a0"),
-    ],
-)
-def test_a_time_stamp_with_other_surroundings_is_refused(message_bundles, good, bad):
-    stamp = read_stamp(message_bundles["v1"])
-    assert bytes.fromhex(good) in stamp
-    with pytest.raises(CannotVerify):
-        read_signer(stamp.replace(bytes.fromhex(good), bytes.fromhex(bad)))
-
-
-def test_an_element_of_many_parts_or_none_is_refused():
-    for content in (b"\x30\x00", b"\x30\x81\x82" + b"\x05\x00" * 65, b"\x30\x85\x00"):
-        with pytest.raises(CannotVerify):
-            read_signer(content)

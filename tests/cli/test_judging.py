@@ -1,0 +1,48 @@
+"""Many models in one call: read ahead by threads, judged in the order that was asked."""
+
+import threading
+
+import pytest
+
+from release_tool.cli import judging
+from release_tool.cli.judging import MAX_AHEAD, Judge
+from release_tool.core.errors import Interrupted
+from release_tool.core.names import RepoSlug
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.trust.instance import TrustedRoot
+from release_tool.trust.signer import ExpectedSigner
+
+
+@pytest.fixture
+def judge(rehearsed) -> Judge:
+    root = (rehearsed.directory / "rehearsal" / "trusted_root.json").read_bytes()
+    signer = ExpectedSigner.of_workflow(RepoSlug("rehearsal", "u2netp-mirror"))
+    return Judge(U2NETP, signer, TrustedRoot(root, "the rehearsal"))
+
+
+def test_more_models_than_are_read_ahead_keep_their_order_and_their_own_refusals(judge, rehearsed):
+    good, missing = str(rehearsed.model), str(rehearsed.directory / "none.onnx")
+    models = [missing if number % 7 == 3 else good for number in range(2 * MAX_AHEAD)]
+    outcomes = judge.outcomes(models)
+    assert [outcome.model for outcome in outcomes] == models
+    assert [outcome.verified is None for outcome in outcomes] == [one == missing for one in models]
+
+
+def test_an_interruption_ends_the_call_and_what_was_not_begun_is_never_read(
+    judge, rehearsed, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[str] = []
+    monkeypatch.setattr(judging.os, "cpu_count", lambda: 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def open_evidence(path, *_arguments, **_options):
+        read.append(path.name)
+        begun.set()
+        go_on.wait()
+        raise Interrupted("interrupted")
+
+    monkeypatch.setattr(judging, "open_evidence", open_evidence)
+    threading.Thread(target=lambda: (begun.wait(), go_on.set())).start()
+    with pytest.raises(Interrupted):
+        judge.outcomes([f"{number}.onnx" for number in range(MAX_AHEAD)])
+    assert len(read) < MAX_AHEAD
