@@ -47,8 +47,9 @@ bench: $(VENV)/.dev ## speed and memory, rivals side by side
 fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each
 	$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
 
-test-interop: $(VENV)/.dev ## the rehearsal's bundles in sigstore-js (needs node and npm)
+test-interop: $(VENV)/.dev ## other clients' bundles here, ours there: sigstore-js, cosign, gh
 	sh tests/interop/run.sh $(BIN)
+	[ ! -f tests/interop/releases.sh ] || sh tests/interop/releases.sh $(BIN)
 	[ -z "$(CONFORMANCE_DIR)" ] || $(BIN)/python tests/interop/conformance.py --suite $(CONFORMANCE_DIR)
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables

@@ -6,20 +6,20 @@ It shares no code with the client in `publish/`, so that it does not share its m
 import contextlib
 import secrets
 import ssl
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from release_tool.core.files import temporary_directory
 from release_tool.core.names import RepoSlug
 from release_tool.rehearsal.exchange import Answer, Refusal, Request, Response
 from release_tool.rehearsal.github_faults import CallKind, Fault, FaultKind, find_fault, suffer
 from release_tool.rehearsal.github_routes import Cue, GitHubRoutes, read_document
-from release_tool.rehearsal.github_shapes import Shapes, shape_error
+from release_tool.rehearsal.github_shapes import Places, Shapes, shape_error
 from release_tool.rehearsal.github_state import GitHubState
-from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.server import HOST, LoopbackServer, Route
 
 __all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]
 
@@ -27,6 +27,7 @@ MAX_UPLOAD_BYTES = 2 * 1024**3
 MAX_BUNDLE_BYTES = 16 * 1024**2
 REPO = "/repos/{owner}/{repo}"
 RELEASES = f"{REPO}/releases"
+DOWNLOAD = "/{owner}/{repo}/releases/download/{tag}/{name}"
 
 Call = tuple[str, str, CallKind, Callable[[Request], Response], int | None]
 """Method, pattern, kind, what answers it, and the largest body if it is not the server's."""
@@ -139,18 +140,20 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
     directory: Path | None = None,
     watch: Watch | None = None,
     tls: ssl.SSLContext | None = None,
+    enterprise: bool = False,
 ) -> Iterator[GitHubStandIn]:
     """Run a stand-in with one repository for as long as the block lasts.
 
     `commits` maps branches to commit ids that exist there; `list_lag` hides a new draft from so
     many listings; `push` is what the token may do. Assets are kept as files in `directory`, or in
-    a temporary one. With `tls` both origins speak HTTPS.
+    a temporary one. With `tls` both origins speak HTTPS, and the second is called localhost: a
+    client that compares hosts, not ports, must see two. `enterprise` lays things out as GitHub
+    Enterprise Server does: the API below /api/v3, uploads below /api/uploads.
     """
     slug = RepoSlug.parse(repo)
     with contextlib.ExitStack() as stack:
         if directory is None:
-            place = tempfile.TemporaryDirectory(prefix="release-tool-rehearsal-")
-            directory = Path(stack.enter_context(place))
+            directory = stack.enter_context(temporary_directory())
         state = GitHubState(
             directory,
             slug.owner,
@@ -165,26 +168,31 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
         content = LoopbackServer("GitHub content", [], shape_error=shape_error, tls=tls)
         stack.enter_context(content)
         api = LoopbackServer("GitHub", [], shape_error=shape_error, tls=tls)
-        stand_in.api, stand_in.content_url = api.url, content.url
-        routes = GitHubRoutes(Shapes(api.url, state), state, token, content.url)
-        api.routes.extend(make_routes(stand_in, routes))
-        content.routes.append(make_content_route(stand_in, routes))
+        places = Places(api.url, enterprise)
+        other = content.url if tls is None else content.url.replace(HOST, "localhost")
+        stand_in.api, stand_in.content_url = places.api, other
+        routes = GitHubRoutes(Shapes(places, state), state, token, other)
+        api.routes.extend(make_routes(stand_in, routes, places))
+        content.routes.extend(make_content_routes(stand_in, routes))
         stack.enter_context(api)
         yield stand_in
 
 
-def make_content_route(stand_in: GitHubStandIn, routes: GitHubRoutes) -> Route:
+def make_content_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
     """Lay out the other origin, which knows nothing but downloads."""
 
-    def answer(request: Request) -> Response:
-        return stand_in.answer(
-            CallKind.CONTENT, lambda request, _cue: routes.content(request), "content", request
+    def make(perform: Callable[[Request], Response]) -> Answer:
+        return lambda request: stand_in.answer(
+            CallKind.CONTENT, lambda request, _cue: perform(request), "content", request
         )
 
-    return Route("GET", "/content/{asset}", answer)
+    return [
+        Route("GET", "/content/{asset}", make(routes.content)),
+        Route("GET", "/attestations", make(routes.bundle)),
+    ]
 
 
-def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
+def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes, places: Places) -> list[Route]:
     """Lay out the API. The order matters: the first pattern that matches wins."""
 
     def upload(request: Request) -> Response:
@@ -200,12 +208,17 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
         perform = make_answer(stand_in, routes, kind, lambda asked: routes.change(asked, document))
         return perform(request)
 
+    def lay(path: str, call: Call) -> Route:
+        method, pattern, kind, perform, limit = call
+        return Route(method, path + pattern, make_answer(stand_in, routes, kind, perform), limit)
+
+    uploads = f"{places.uploads_path}{RELEASES}/{{release}}/assets"
     return [
-        Route(method, pattern, make_answer(stand_in, routes, kind, perform), limit)
-        for method, pattern, kind, perform, limit in list_calls(routes)
-    ] + [
-        Route("PATCH", f"{RELEASES}/{{release}}", change),
-        Route("POST", f"{RELEASES}/{{release}}/assets", upload, MAX_UPLOAD_BYTES),
+        lay(places.graphql_path, ("POST", "", CallKind.GRAPHQL, routes.graphql, None)),
+        *(lay(places.api_path, call) for call in list_calls(routes)),
+        Route("PATCH", f"{places.api_path}{RELEASES}/{{release}}", change),
+        Route("POST", uploads, upload, MAX_UPLOAD_BYTES),
+        lay("", ("GET", DOWNLOAD, CallKind.DOWNLOAD, routes.download, None)),
     ]
 
 
@@ -228,7 +241,6 @@ def make_answer(
 def list_calls(routes: GitHubRoutes) -> list[Call]:
     """List the calls of the API that need nothing special."""
     one_asset, one_release = f"{RELEASES}/assets/{{asset}}", f"{RELEASES}/{{release}}"
-    download = "/{owner}/{repo}/releases/download/{tag}/{name}"
     return [
         ("GET", REPO, CallKind.REPOSITORY, routes.repository, None),
         ("GET", "/repositories/{id}", CallKind.REPOSITORY, routes.repository, None),
@@ -252,5 +264,4 @@ def list_calls(routes: GitHubRoutes) -> list[Call]:
             routes.attestations,
             None,
         ),
-        ("GET", download, CallKind.DOWNLOAD, routes.download, None),
     ]

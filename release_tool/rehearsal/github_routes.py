@@ -4,6 +4,7 @@ Who may ask is checked here; failing on cue and keeping the log is the business 
 """
 
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,14 +14,14 @@ from typing import Any, TypeVar
 from release_tool.core.documents import parse_json_object
 from release_tool.rehearsal.exchange import CHUNK_BYTES, Disconnect, Refusal, Request, Response
 from release_tool.rehearsal.github_faults import FaultKind
-from release_tool.rehearsal.github_shapes import REPOSITORY_ID, Shapes
+from release_tool.rehearsal.github_query import Viewer, answer_query
+from release_tool.rehearsal.github_shapes import API_VERSIONS, REPOSITORY_ID, Shapes, compress
 from release_tool.rehearsal.github_state import Asset, GitHubState, Release
 
 T = TypeVar("T")
 
 RANGE = re.compile(r"bytes=(\d{1,15})-")
 BYTES_TYPE = "application/octet-stream"
-API_VERSIONS = ("2022-11-28", "2026-03-10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class GitHubRoutes:
     token: str
     content_url: str
     keys: dict[str, tuple[Asset, str]] = field(default_factory=dict)
+    bundles: dict[str, bytes] = field(default_factory=dict)
 
     # Who asks.
 
@@ -68,8 +70,8 @@ class GitHubRoutes:
         """
         if not request.headers.get("User-Agent"):
             raise Refusal(403, "Request forbidden by administrative rules.")
-        version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
-        if version not in API_VERSIONS:
+        version = read_version(request)
+        if version not in self.shapes.places.versions:
             raise Refusal(400, f"{version} is not a supported version")
         asked = f"{request.parameters.get('owner')}/{request.parameters.get('repo')}".lower()
         if "owner" not in request.parameters or asked == self.shapes.slug.lower():
@@ -145,12 +147,8 @@ class GitHubRoutes:
         return Response(302, {"Location": f"{self.content_url}/content/{asset.id}?key={key}"})
 
     def content(self, request: Request) -> Response:
-        """Give an asset's bytes on the other origin, from where the client has got to.
-
-        A request with a token is refused, as the storage behind GitHub does.
-        """
-        if request.headers.get("Authorization") is not None:
-            raise Refusal(400, "Only one authentication mechanism is allowed")
+        """Give an asset's bytes on the other origin, from where the client has got to."""
+        self.check_stranger(request)
         asset, _ = self.keys.get(request.query.get("key", ""), (None, ""))
         if asset is None or str(asset.id) != request.parameters["asset"]:
             raise Refusal(403, "The key opens nothing here")
@@ -165,6 +163,11 @@ class GitHubRoutes:
         start = stream.seek(int(wanted[1]))
         headers["Content-Range"] = f"bytes {start}-{asset.size - 1}/{asset.size}"
         return Response(206, headers, stream, asset.size - start)
+
+    def check_stranger(self, request: Request) -> None:
+        """Refuse a token on the other origin, as the storage behind GitHub does."""
+        if request.headers.get("Authorization") is not None:
+            raise Refusal(400, "Only one authentication mechanism is allowed")
 
     def commit(self, request: Request) -> Response:
         """GET …/commits/{ref}: a branch, a commit, or tags/NAME."""
@@ -194,9 +197,29 @@ class GitHubRoutes:
         """GET …/attestations/{subject_digest}."""
         self.may_push(request)
         digest = request.parameters["digest"]
-        found = [bundle for digests, bundle in self.state.attestations if digest in digests]
-        listed = [{"bundle": bundle, "repository_id": REPOSITORY_ID} for bundle in found]
+        found = self.state.find_attestations(digest, request.query.get("predicate_type"))
+        listed = []
+        for bundle in found:
+            key = secrets.token_urlsafe(16)
+            self.bundles[key] = compress(json.dumps(bundle).encode())
+            url = f"{self.content_url}/attestations?key={key}"
+            listed.append(self.shapes.attestation(bundle, url, read_version(request)))
         return Response.of_json({"attestations": listed})
+
+    def bundle(self, request: Request) -> Response:
+        """Give an attestation's bundle on the other origin, compressed."""
+        self.check_stranger(request)
+        content = self.bundles.get(request.query.get("key", ""))
+        if content is None:
+            raise Refusal(403, "The key opens nothing here")
+        return Response(200, {"Content-Type": "application/x-snappy"}, content)
+
+    def graphql(self, request: Request) -> Response:
+        """POST /graphql: whoever asks must have a token."""
+        if request.headers.get("Authorization") is None:
+            raise Refusal(401, "This endpoint requires you to be authenticated.")
+        viewer = Viewer(self.state, self.may_push(request))
+        return Response.of_json(answer_query(viewer, read_document(request)))
 
     # Orders.
 
@@ -283,6 +306,11 @@ class GitHubRoutes:
 def read_document(request: Request) -> dict[str, Any]:
     """Read a JSON body, which the server has limited in size already."""
     return parse_json_object(request.body.read(), "the body")
+
+
+def read_version(request: Request) -> str:
+    """Read the version of the API that is asked for; none is the oldest."""
+    return str(request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0]))
 
 
 def number(request: Request, name: str) -> int:

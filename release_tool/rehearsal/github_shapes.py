@@ -11,6 +11,9 @@ from release_tool.rehearsal.github_state import Asset, GitHubState, Release
 
 DOCUMENTATION = "https://docs.github.com/rest"
 PAST = "2020-01-01T00:00:00Z"
+API_VERSIONS = ("2022-11-28", "2026-03-10")
+SNAPPY_LITERAL = b"\xfc"
+"""The tag of a literal whose length, less one, follows in four bytes."""
 REPOSITORY_ID = 4242
 REPOSITORY_LINKS = """
 archive assignees blobs branches collaborators comments commits compare contents contributors
@@ -28,11 +31,63 @@ network_count subscribers_count
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are: paths below the stand-in's origin, and the versions that are spoken.
+
+    At GitHub.com each has a host of its own; here they share one, and only GitHub Enterprise's
+    form tells them apart, by path.
+    """
+
+    origin: str
+    enterprise: bool = False
+
+    @property
+    def api_path(self) -> str:
+        """Give what stands before the paths of the REST API."""
+        return "/api/v3" if self.enterprise else ""
+
+    @property
+    def uploads_path(self) -> str:
+        """Give what stands before the paths of uploads."""
+        return "/api/uploads" if self.enterprise else ""
+
+    @property
+    def graphql_path(self) -> str:
+        """Give the path of the GraphQL API."""
+        return "/api/graphql" if self.enterprise else "/graphql"
+
+    @property
+    def api(self) -> str:
+        """Give the REST API's address."""
+        return self.origin + self.api_path
+
+    @property
+    def uploads(self) -> str:
+        """Give the address that uploads go to."""
+        return self.origin + self.uploads_path
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """List the versions of the REST API, the newest last; an Enterprise server may be old."""
+        return API_VERSIONS[:1] if self.enterprise else API_VERSIONS
+
+
+@dataclass(frozen=True, slots=True)
 class Shapes:
     """Words answers for one repository at one address."""
 
-    api: str
+    places: Places
     state: GitHubState
+
+    @property
+    def api(self) -> str:
+        """Give the REST API's address."""
+        return self.places.api
+
+    @property
+    def web(self) -> str:
+        """Give the address of the pages and downloads that people see."""
+        return self.places.origin
 
     @property
     def slug(self) -> str:
@@ -53,7 +108,7 @@ class Shapes:
             "id": 1,
             "node_id": "U_1",
             "gravatar_id": "",
-            "html_url": f"{self.api}/{self.state.owner}",
+            "html_url": f"{self.web}/{self.state.owner}",
             "url": url,
             "type": "Organization",
             "site_admin": False,
@@ -63,7 +118,7 @@ class Shapes:
         """Word the repository, with what the asking token may do."""
         links = {f"{name}_url": f"{self.root}/{name}" for name in REPOSITORY_LINKS}
         places = {
-            f"{name}_url": f"{self.api}/{self.slug}" for name in ("clone", "git", "ssh", "svn")
+            f"{name}_url": f"{self.web}/{self.slug}" for name in ("clone", "git", "ssh", "svn")
         }
         switches = ("issues", "projects", "wiki", "pages", "discussions")
         nothing = ("description", "homepage", "language", "mirror_url", "license")
@@ -81,7 +136,7 @@ class Shapes:
             "owner": self.user(),
             "private": False,
             "fork": False,
-            "html_url": f"{self.api}/{self.slug}",
+            "html_url": f"{self.web}/{self.slug}",
             "url": self.root,
             "default_branch": self.state.default_branch,
             "archived": self.state.archived,
@@ -97,8 +152,8 @@ class Shapes:
         return {
             "url": url,
             "assets_url": f"{url}/assets",
-            "upload_url": f"{url}/assets{{?name,label}}",
-            "html_url": f"{self.api}/{self.slug}/releases/{kind}/{release.tag}",
+            "upload_url": f"{self.upload_address(release)}{{?name,label}}",
+            "html_url": f"{self.web}/{self.slug}/releases/{kind}/{release.tag}",
             "id": release.id,
             "node_id": f"RE_{release.id}",
             "author": self.user(),
@@ -117,12 +172,25 @@ class Shapes:
             "assets": [self.asset(release, asset) for asset in release.assets.values()],
         }
 
+    def upload_address(self, release: Release) -> str:
+        """Give the address that a release's assets are sent to."""
+        return f"{self.places.uploads}/repos/{self.slug}/releases/{release.id}/assets"
+
+    def attestation(self, bundle: dict[str, Any], url: str, version: str) -> dict[str, Any]:
+        """Word an attestation: its bundle, compressed, lies at `url`, and no more beside it.
+
+        Up to version 2022-11-28 the bundle itself came along.
+        """
+        inline = {"bundle": bundle} if version == API_VERSIONS[0] else {}
+        facts = {"bundle_url": url, "initiator": "user", "repository_id": REPOSITORY_ID}
+        return inline | facts
+
     def asset(self, release: Release, asset: Asset) -> dict[str, Any]:
         """Word an asset."""
         return {
             "url": f"{self.root}/releases/assets/{asset.id}",
             "browser_download_url": (
-                f"{self.api}/{self.slug}/releases/download/{release.tag}/{asset.name}"
+                f"{self.web}/{self.slug}/releases/download/{release.tag}/{asset.name}"
             ),
             "id": asset.id,
             "node_id": f"RA_{asset.id}",
@@ -146,7 +214,7 @@ class Shapes:
             "url": url,
             "sha": sha,
             "node_id": f"C_{sha[:12]}",
-            "html_url": f"{self.api}/{self.slug}/commit/{sha}",
+            "html_url": f"{self.web}/{self.slug}/commit/{sha}",
             "comments_url": f"{url}/comments",
             "commit": {
                 "url": url,
@@ -183,3 +251,16 @@ def shape_error(refusal: Refusal) -> Response:
         document["errors"] = refusal.facts["errors"]
     answer = Response.of_json(document, status=refusal.status)
     return Response(answer.status, {**answer.headers, **headers}, answer.body)
+
+
+def compress(content: bytes) -> bytes:
+    """Put bytes into Snappy's block format as one literal, which every reader of it takes.
+
+    https://github.com/google/snappy/blob/main/format_description.txt
+    """
+    preamble, rest = bytearray(), len(content)
+    while rest >= 0x80:
+        preamble.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    preamble.append(rest)
+    return bytes(preamble) + SNAPPY_LITERAL + (len(content) - 1).to_bytes(4, "little") + content

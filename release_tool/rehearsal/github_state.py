@@ -19,6 +19,8 @@ from release_tool.rehearsal.exchange import Refusal
 
 UPLOADED = "uploaded"
 STARTER = "starter"
+PREDICATES = {"provenance": "https://slsa.dev/provenance/v1"}
+"""Short names of what an attestation may claim, as far as any is made here."""
 BAD_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
 BAD_TAG = re.compile(r"[\s~^:?*\[\\]|\.\.|^[-/.]|[/.]$|//|@\{")
 
@@ -226,12 +228,29 @@ class GitHubState:
     def store_attestation(self, bundle: Any) -> int:
         """Store a DSSE bundle under the digests of its statement's subjects."""
         try:
-            statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+            statement = read_statement(bundle)
             digests = {f"sha256:{item['digest']['sha256']}" for item in statement["subject"]}
         except (KeyError, TypeError, ValueError) as error:
             raise Refusal(422, "Invalid bundle", errors=[]) from error
         self.attestations.append((digests, bundle))
         return len(self.attestations)
+
+    def find_attestations(self, digest: str, predicate: str | None) -> list[dict[str, Any]]:
+        """Find the bundles about a digest, all of them or those of one predicate type."""
+        wanted = predicate and PREDICATES.get(predicate, predicate)
+        return [
+            bundle
+            for digests, bundle in self.attestations
+            if digest in digests and wanted in (None, read_statement(bundle).get("predicateType"))
+        ]
+
+
+def read_statement(bundle: Any) -> dict[str, Any]:
+    """Read the in-toto statement out of a DSSE bundle; raises as its parts do."""
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    if not isinstance(statement, dict):
+        raise TypeError("a statement that is no object")
+    return statement
 
 
 def invalid(resource: str, field_name: str, code: str, message: str | None = None) -> Refusal:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -60,6 +61,11 @@ class LogKey:
 def spki(private: PrivateKey) -> bytes:
     """Return a private key's public half as a DER SubjectPublicKeyInfo."""
     return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a log's URL, which is its name: without scheme, port and path."""
+    return urlsplit(url).hostname or ""
 
 
 def sign_checkpoint(key: LogKey, name: str, origin: str, size: int, root: bytes) -> str:

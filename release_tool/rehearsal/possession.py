@@ -17,6 +17,13 @@ from release_tool.rehearsal.fields import decode_base64, member
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
+CURVE_DIGESTS: dict[str, hashes.HashAlgorithm] = {
+    "secp256r1": hashes.SHA256(),
+    "secp384r1": hashes.SHA384(),
+    "secp521r1": hashes.SHA512(),
+}
+"""The curves that are certified, each with the one digest that its keys may sign with."""
+
 
 def check_possession(body: JsonObject, subject: str) -> PublicKey:
     """Return the public key whose private half the sender holds; raises `Refusal` 400.
@@ -53,13 +60,24 @@ def check_signing_request(pem: bytes) -> PublicKey:
         raise Refusal(400, message) from error
     if not valid:
         raise Refusal(400, "The signature supplied in the request could not be verified")
+    signed = signing_request.signature_hash_algorithm
+    wanted = digest_of(key)
+    if signed is not None and wanted is not None and signed.name != wanted.name:
+        raise Refusal(400, f"signing algorithm not permitted: {signed.name}")
     return key  # type: ignore[no-any-return]
+
+
+def digest_of(key: PublicKey) -> hashes.HashAlgorithm | None:
+    """Return the digest that a key signs with; None where there is no choice, or no such curve."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return CURVE_DIGESTS.get(key.curve.name)
+    return hashes.SHA256() if isinstance(key, rsa.RSAPublicKey) else None
 
 
 def check_proof(key: PublicKey, signature: bytes, message: bytes) -> None:
     """Check a signature by any kind of key; raises `InvalidSignature` or `TypeError`."""
     if isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        key.verify(signature, message, ec.ECDSA(digest_of(key) or hashes.SHA256()))
     elif isinstance(key, ed25519.Ed25519PublicKey):
         key.verify(signature, message)
     elif isinstance(key, rsa.RSAPublicKey):
@@ -70,8 +88,7 @@ def check_proof(key: PublicKey, signature: bytes, message: bytes) -> None:
 
 def check_key(key: PublicKey) -> None:
     """Refuse keys that Fulcio would not certify: other kinds, other curves, short RSA."""
-    curves = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, curves):
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVE_DIGESTS:
         return
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in (2048, 3072, 4096):
         return

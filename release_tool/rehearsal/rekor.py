@@ -14,7 +14,7 @@ from release_tool.rehearsal.entries import canonicalise, check_entry
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.fields import encode_base64, query_number
 from release_tool.rehearsal.merkle import Tree, hash_leaf
-from release_tool.rehearsal.note import LogKey, sign_checkpoint
+from release_tool.rehearsal.note import LogKey, host_of, sign_checkpoint
 from release_tool.rehearsal.oidc import Clock
 from release_tool.rehearsal.server import LoopbackServer, Route
 
@@ -122,8 +122,8 @@ class RekorV1:
         return f"{int(self.tree_id):016x}{leaf.hex()}"
 
     def checkpoint(self) -> str:
-        """Sign the present size and root; the name is part of the log's URL, as clients ask."""
-        name = self.url.partition("//")[2]
+        """Sign the present size and root; the name is the host of the log's URL, as Rekor's is."""
+        name = host_of(self.url)
         origin = f"{name} - {self.tree_id}"
         return sign_checkpoint(self.key, name, origin, len(self.tree), self.tree.root())
 

@@ -1,8 +1,10 @@
 """A Rekor of API version 2: entries of kind hashedrekord 0.0.2, proved, never dated or promised.
 
-It serves its tree as tiles; the time of a signature is the timestamp authority's to tell.
+Asked to, it logs whole envelopes too, as Rekor did before 2.3. The tree is served as tiles; the
+time of a signature is the timestamp authority's to tell.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +16,10 @@ from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.fields import decode_base64, encode_base64, member
 from release_tool.rehearsal.fulcio import shape_grpc
 from release_tool.rehearsal.merkle import TILE_WIDTH, Tree, hash_leaf
-from release_tool.rehearsal.note import LogKey, sign_checkpoint
+from release_tool.rehearsal.note import LogKey, host_of, sign_checkpoint
 from release_tool.rehearsal.rekor import MAX_ENTRY_BYTES
 from release_tool.rehearsal.server import LoopbackServer, Route
-from release_tool.rehearsal.signatures import VerificationKey
+from release_tool.rehearsal.signatures import VerificationKey, pre_authenticate
 
 KEY_DETAILS = {
     "PKIX_ECDSA_P256_SHA_256": ("secp256r1", "sha256", "SHA2_256"),
@@ -29,15 +31,25 @@ KEY_DETAILS = {
 }
 """Name of an algorithm -> curve or key size, digest, and the digest's name in an entry."""
 
+VERSION = "0.0.2"
+MAX_SIGNATURES = 10
+
 
 class RekorV2:
-    """A log in tiles whose key's id covers its name; the name is the log's host and port."""
+    """A log in tiles whose key's id covers its name: the host of its URL, without the port.
+
+    Clients take the name that they expect from the log's base URL in the trusted root. With
+    `takes_envelopes` it logs them as entries of kind dsse too, which clients of its first versions
+    ask for; since 2.3 it refuses them, and an envelope is logged by the digest that it signs.
+    """
 
     api_version = 2
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_envelopes: bool = False) -> None:
+        self.takes_envelopes = takes_envelopes
         self.tree = Tree()
         self.entries: list[bytes] = []
+        self.kinds: list[str] = []
         self.known: dict[bytes, int] = {}
         self.url = ""
         self.name = ""
@@ -56,14 +68,16 @@ class RekorV2:
         server = LoopbackServer(
             "Rekor", routes, shape_error=shape_grpc, max_body_bytes=MAX_ENTRY_BYTES
         )
-        self.url, self.name = server.url, server.url.partition("//")[2]
+        self.url, self.name = server.url, host_of(server.url)
         self.key = LogKey.make_ed25519(self.name)
         with server:
             yield
 
     def answer_create(self, request: Request) -> Response:
         """Check an entry, log it and return it with its proof; 409 where it is there already."""
-        body = canonicalise(check_entry(parse_json_object(request.body.read(), "the entry")))
+        proposed = parse_json_object(request.body.read(), "the entry")
+        kind, spec = check_entry(proposed, takes_envelopes=self.takes_envelopes)
+        body = canonicalise({"apiVersion": VERSION, "kind": kind, "spec": spec})
         leaf = hash_leaf(body)
         with self._lock:
             if leaf in self.known:
@@ -72,6 +86,7 @@ class RekorV2:
                 raise Refusal(409, f"{message} with index {index}")
             index = self.known[leaf] = self.tree.append(leaf)
             self.entries.append(body)
+            self.kinds.append(kind)
             return Response.of_json(self.describe(index), status=201)
 
     def describe(self, index: int) -> JsonObject:
@@ -80,7 +95,7 @@ class RekorV2:
         return {
             "logIndex": str(index),
             "logId": {"keyId": encode_base64(self.key.log_id)},
-            "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
+            "kindVersion": {"kind": self.kinds[index], "version": VERSION},
             "integratedTime": "0",
             "inclusionPromise": None,
             "inclusionProof": {
@@ -136,35 +151,78 @@ def parse_tile_path(path: str) -> tuple[int, int]:
     return int("".join(digits)), int(width) if partial else TILE_WIDTH
 
 
-def check_entry(proposed: JsonObject) -> JsonObject:
-    """Return what is logged for a request whose signature holds; raises `Refusal` 400."""
-    request = proposed.get("hashedRekordRequestV002")
-    if request is None:
-        raise Refusal(400, "entries of this kind are not taken")
-    verifier = member(request, "signature", "verifier")
-    key, written = read_verifier(verifier)
-    details = member(verifier, "keyDetails")
-    curve_or_size, algorithm, named = KEY_DETAILS.get(str(details), (None, "", ""))
-    if curve_or_size is None or curve_or_size != kind_of(key):
-        raise Refusal(400, "the key is not of the kind that its details say")
+def check_entry(proposed: JsonObject, *, takes_envelopes: bool) -> tuple[str, JsonObject]:
+    """Return the kind and spec to log for a request whose signatures hold; `Refusal` 400."""
+    record = proposed.get("hashedRekordRequestV002")
+    if record is not None:
+        return "hashedrekord", {"hashedRekordV002": check_hashedrekord(record)}
+    envelope = proposed.get("dsseRequestV002")
+    if envelope is not None and takes_envelopes:
+        return "dsse", {"dsseV002": check_envelope(envelope)}
+    raise Refusal(400, "invalid type, must be hashedrekord")
+
+
+def check_hashedrekord(request: Any) -> JsonObject:
+    """Check the signature over a digest; raises `Refusal` 400."""
+    key, algorithm, verifier = read_verifier(member(request, "signature", "verifier"))
     digest = decode_base64(member(request, "digest"), "the digest")
     signature = decode_base64(member(request, "signature", "content"), "the signature")
     key.check_digest(signature, digest, algorithm)
-    checked = {
-        "data": {"algorithm": named, "digest": encode_base64(digest)},
-        "signature": {
-            "content": encode_base64(signature),
-            "verifier": {"keyDetails": details} | written,
-        },
-    }
+    named = KEY_DETAILS[verifier["keyDetails"]][2]
     return {
-        "apiVersion": "0.0.2",
-        "kind": "hashedrekord",
-        "spec": {"hashedRekordV002": checked},
+        "data": {"algorithm": named, "digest": encode_base64(digest)},
+        "signature": {"content": encode_base64(signature), "verifier": verifier},
     }
 
 
-def read_verifier(verifier: Any) -> tuple[VerificationKey, JsonObject]:
+def check_envelope(request: Any) -> JsonObject:
+    """Check that each signature of an envelope holds under a verifier; raises `Refusal` 400."""
+    envelope, verifiers = member(request, "envelope"), member(request, "verifiers")
+    kind, signatures = member(envelope, "payloadType"), member(envelope, "signatures")
+    payload = decode_base64(member(envelope, "payload"), "the payload")
+    if not isinstance(kind, str) or not isinstance(signatures, list) or not signatures:
+        raise Refusal(400, "the envelope has no type or no signature")
+    if not isinstance(verifiers, list) or not verifiers:
+        raise Refusal(400, "missing verifiers")
+    if max(len(signatures), len(verifiers)) > MAX_SIGNATURES:
+        raise Refusal(400, f"more than {MAX_SIGNATURES} signatures or verifiers")
+    signed, known = pre_authenticate(kind, payload), [read_verifier(one) for one in verifiers]
+    contents = sorted(decode_base64(member(one, "sig"), "a signature") for one in signatures)
+    digest = encode_base64(hashlib.sha256(payload).digest())
+    return {
+        "payloadHash": {"algorithm": "SHA2_256", "digest": digest},
+        "signatures": [
+            {"content": encode_base64(one), "verifier": find_verifier(one, signed, known)}
+            for one in contents
+        ],
+    }
+
+
+Verifier = tuple[VerificationKey, str, JsonObject]
+
+
+def find_verifier(signature: bytes, signed: bytes, known: list[Verifier]) -> JsonObject:
+    """Find the verifier under which a signature holds, as it is logged; raises `Refusal` 400."""
+    for key, algorithm, written in known:
+        try:
+            key.check_digest(signature, hashlib.new(algorithm, signed).digest(), algorithm)
+        except Refusal:
+            continue
+        return written
+    raise Refusal(400, "a signature of the envelope holds under no verifier")
+
+
+def read_verifier(verifier: Any) -> Verifier:
+    """Read the key of an entry, its digest's name, and how it is logged; raises `Refusal` 400."""
+    key, written = read_key(verifier)
+    details = member(verifier, "keyDetails")
+    curve_or_size, algorithm, _named = KEY_DETAILS.get(str(details), (None, "", ""))
+    if curve_or_size is None or curve_or_size != kind_of(key):
+        raise Refusal(400, "the key is not of the kind that its details say")
+    return key, algorithm, {"keyDetails": details} | written
+
+
+def read_key(verifier: Any) -> tuple[VerificationKey, JsonObject]:
     """Read the certificate or the key of an entry, and as it is logged; raises `Refusal` 400."""
     certificate = member(verifier, "x509Certificate", "rawBytes")
     if certificate is not None:

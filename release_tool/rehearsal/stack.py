@@ -4,6 +4,7 @@ Every key is made on the spot and thrown away at the end. It serves any client t
 trust config; whoever uses `requests` must have 127.0.0.1 in NO_PROXY.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -83,8 +84,12 @@ class SigstoreStack:
         return encode_json(trustconfig.make_client_trust_config(root, signing_config))
 
     def make_trusted_root(self, **windows: Window) -> bytes:
-        """Write a trusted root with other windows for any of `tlog`, `ca`, `ctlog` and `tsa`."""
-        return encode_json(self.describe_trusted_root(**windows))
+        """Write a trusted root with other windows for any of `tlog`, `ca`, `ctlog` and `tsa`.
+
+        All of it in one line: `gh attestation verify --custom-trusted-root` reads JSON Lines, one
+        root a line, and every other client reads it as the JSON that it is.
+        """
+        return json.dumps(self.describe_trusted_root(**windows)).encode() + b"\n"
 
     def describe_trusted_root(self, **windows: Window) -> dict[str, Any]:
         """Describe whom to believe, and when."""
@@ -119,18 +124,20 @@ def start_sigstore(
     clock: Clock = now_utc,
     without_sct: bool = False,
     failing_tsa: bool = False,
+    takes_envelopes: bool = False,
 ) -> Iterator[SigstoreStack]:
     """Start every service on a port of its own and stop them all at the end.
 
     `clock` is asked for the time at every step, so a test can move it between two of them.
-    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave.
+    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave. With
+    `takes_envelopes` Rekor v2 logs whole envelopes too, as it did before its version 2.3.
     """
     now = clock()
     root = Authority.make_root(authority.ROOT_NAME, now)
     timestamp_root = Authority.make_root(authority.TIMESTAMP_ROOT_NAME, now)
     issuer = Issuer(claims, clock)
     ctlog = CtLog(root.certificate, clock)
-    log = RekorV1(clock) if rekor == "v1" else RekorV2()
+    log = RekorV1(clock) if rekor == "v1" else RekorV2(takes_envelopes=takes_envelopes)
     tsa = TimestampAuthority(
         timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock, failing=failing_tsa
     )

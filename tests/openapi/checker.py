@@ -18,6 +18,7 @@ HOST = "https://api.github.com"
 
 OUTSIDE = {
     "/content/": "the storage behind GitHub, not a part of its API",
+    "/graphql": "the other API, which has a description of its own",
     "/repositories/": "where a renamed repository's 301 leads; GitHub answers it, undescribed",
     "/releases/download/": "the web site's download address, not a part of the API",
 }
@@ -63,7 +64,8 @@ class Checker:
         if any(outside in parts.path for outside in OUTSIDE):
             return
         base = f"{parts.scheme}://{parts.netloc}"
-        path = re.sub(r"(/commits/)(.+)", lambda m: m[1] + m[2].replace("/", "%2F"), parts.path)
+        path = re.sub(r"^/api/(v3|uploads)(?=/)", "", parts.path)  # GitHub Enterprise's form
+        path = re.sub(r"(/commits/)(.+)", lambda m: m[1] + m[2].replace("/", "%2F"), path)
         kind = request.headers.get("content-type", "application/json")
         sent = body.decode("latin-1") if kind == "application/json" else "bytes"
         got = (
@@ -137,7 +139,8 @@ class Recorder(httpx.BaseTransport):
             answer.status_code, headers=answer.headers, content=content, request=request
         )
         self.exchanges.append((request, body, whole))
-        return whole
+        stream = httpx.ByteStream(content)  # unread, as from a network
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
     def close(self) -> None:
         self.inner.close()

@@ -100,9 +100,10 @@ def signing_key():
 def make_csr():
     """Return a function that makes a PKCS #10 request in base64, as clients send it."""
 
-    def make_csr(key):
+    def make_csr(key, digest=None):
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-        algorithm = None if hasattr(key, "private_bytes_raw") else hashes.SHA256()
+        own = hashes.SHA384() if getattr(key, "key_size", 0) == 384 else hashes.SHA256()
+        algorithm = None if hasattr(key, "private_bytes_raw") else digest or own
         pem = builder.sign(key, algorithm).public_bytes(Encoding.PEM)
         return base64.b64encode(pem).decode()
 

@@ -43,14 +43,15 @@ def csr(make_csr, signing_key):
 def key_request(stack_v1):
     """Return a function that makes a request with a key and a signature over the subject."""
 
-    def key_request(key, message=b"repo:rehearsal/u2netp-mirror:ref:refs/heads/main"):
+    def key_request(key, message=b"repo:rehearsal/u2netp-mirror:ref:refs/heads/main", digest=None):
         match key:
             case ed25519.Ed25519PrivateKey():
                 proof = key.sign(message)
             case rsa.RSAPrivateKey():
                 proof = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
             case ec.EllipticCurvePrivateKey():
-                proof = key.sign(message, ec.ECDSA(hashes.SHA256()))
+                own = hashes.SHA384() if key.key_size == 384 else hashes.SHA256()
+                proof = key.sign(message, ec.ECDSA(digest or own))
             case _:
                 proof = key.sign(message, hashes.SHA256())
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -160,6 +161,15 @@ def test_both_proofs_of_possession_do_for_every_kind_of_key(ask, key_request, ma
         assert answer.status_code == 200, answer.text
         pem = answer.json()["signedCertificateEmbeddedSct"]["chain"]["certificates"][0]
         assert x509.load_pem_x509_certificate(pem.encode()).public_key() == key.public_key()
+
+
+def test_a_key_signs_with_the_digest_of_its_curve_alone(ask, key_request, make_csr):
+    key = ec.generate_private_key(ec.SECP384R1())
+    answer = ask(key_request(key, digest=hashes.SHA256()))
+    assert (answer.status_code, answer.json()["message"]) == (400, BAD_PROOF)
+    answer = ask({"certificateSigningRequest": make_csr(key, hashes.SHA256())})
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "signing algorithm not permitted: sha256"
 
 
 def test_the_token_may_stand_in_the_body(ask, csr, stack_v1):

@@ -330,13 +330,18 @@ def test_branches_tags_and_commits_are_found(ask):
 def test_attestations_are_found_by_digest(ask):
     github = ask()
     digest = "ab" * 32
-    statement = json.dumps({"subject": [{"name": "a", "digest": {"sha256": digest}}]})
+    subjects = [{"name": "a", "digest": {"sha256": digest}}]
+    statement = json.dumps({"subject": subjects, "predicateType": "p"})
     payload = base64.b64encode(statement.encode()).decode()
     bundle = {"mediaType": "m", "dsseEnvelope": {"payload": payload}, "verificationMaterial": {}}
     stored = github.client.post(f"{REPO}/attestations", json={"bundle": bundle})
     assert stored.status_code == 201
     found = github.nobody.get(f"{REPO}/attestations/sha256:{digest}").json()
     assert [item["bundle"] for item in found["attestations"]] == [bundle]
+    url = f"{REPO}/attestations/sha256:{digest}"
+    for predicate, count in (("p", 1), ("provenance", 0), ("other", 0)):
+        answer = github.nobody.get(url, params={"predicate_type": predicate}).json()
+        assert len(answer["attestations"]) == count
     none = github.nobody.get(f"{REPO}/attestations/sha256:{'cd' * 32}").json()
     assert none == {"attestations": []}
     for wrong in (

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from release_tool.rehearsal.stack import start_sigstore
+
 REQUEST = "hashedRekordRequestV002"
 VERIFIER = f"{REQUEST}.signature.verifier"
 
@@ -42,7 +44,7 @@ def read_checkpoint(text, stack):
     key.verify(signature[4:], f"{note}\n".encode())
     origin, size, root = note.split("\n")
     assert origin == name
-    assert name in stack.urls["rekor"]
+    assert name == "127.0.0.1"  # the host alone: clients take it from the URL without its port
     return int(size), base64.b64decode(root)
 
 
@@ -167,6 +169,90 @@ def test_malformed_entries_are_refused(send, hashedrekord2, change, path, value)
     answer = send(change(hashedrekord2(b"malformed"), path, value))
     assert answer.status_code == 400
     assert answer.json()["code"] == 3
+
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+@pytest.fixture
+def make_envelope(leaf, signing_key):
+    """Return a function that makes a request to log an envelope, as clients of Rekor 2.0 do."""
+
+    def make_envelope(payload):
+        signed = b"DSSEv1 %d %b %d %b" % (
+            len(PAYLOAD_TYPE),
+            PAYLOAD_TYPE.encode(),
+            len(payload),
+            payload,
+        )
+        signature = signing_key.sign(signed, ec.ECDSA(hashes.SHA256()))
+        raw = base64.b64encode(leaf.public_bytes(Encoding.DER)).decode()
+        return {
+            "dsseRequestV002": {
+                "envelope": {
+                    "payload": base64.b64encode(payload).decode(),
+                    "payloadType": PAYLOAD_TYPE,
+                    "signatures": [{"sig": base64.b64encode(signature).decode(), "keyid": ""}],
+                },
+                "verifiers": [
+                    {
+                        "x509Certificate": {"rawBytes": raw},
+                        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                    }
+                ],
+            }
+        }
+
+    return make_envelope
+
+
+@pytest.fixture(scope="module")
+def early():
+    with start_sigstore(rekor="v2", takes_envelopes=True) as stack:
+        yield f"{stack.urls['rekor']}/api/v2/log/entries"
+
+
+def test_an_envelope_is_logged_where_the_log_is_an_early_one(web, send, early, make_envelope):
+    request = make_envelope(b"{}")
+    answer = web.post(early, json=request)
+    assert answer.status_code == 201
+    assert answer.json()["kindVersion"] == {"kind": "dsse", "version": "0.0.2"}
+    body = json.loads(base64.b64decode(answer.json()["canonicalizedBody"]))
+    spec = body["spec"]["dsseV002"]
+    inner = request["dsseRequestV002"]
+    assert base64.b64decode(spec["payloadHash"]["digest"]) == hashlib.sha256(b"{}").digest()
+    (logged,) = spec["signatures"]
+    assert logged["content"] == inner["envelope"]["signatures"][0]["sig"]
+    assert logged["verifier"] == inner["verifiers"][0]
+    later = send(request)
+    assert later.status_code == 400
+    assert later.json()["message"] == "invalid type, must be hashedrekord"
+
+
+OTHER = base64.b64encode(b"other").decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("envelope", 7, "the payload is missing"),
+        ("envelope.payload", OTHER, "under no verifier"),
+        ("envelope.payloadType", "another", "under no verifier"),
+        ("envelope.payloadType", None, "no type or no signature"),
+        ("envelope.signatures", [], "no type or no signature"),
+        ("envelope.signatures", [{}], "a signature is missing"),
+        ("envelope.signatures", [{"sig": OTHER}] * 11, "more than 10"),
+        ("verifiers", [], "missing verifiers"),
+        ("verifiers", [{}], "the public key is missing"),
+    ],
+)
+def test_an_envelope_whose_signatures_do_not_hold_is_refused(
+    web, early, make_envelope, change, path, value, reason
+):
+    request = change(make_envelope(b"{}"), f"dsseRequestV002.{path}", value)
+    answer = web.post(early, json=request)
+    assert answer.status_code == 400
+    assert reason in answer.json()["message"]
 
 
 def test_malformed_json_and_large_bodies_are_refused(web, url):

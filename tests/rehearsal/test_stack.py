@@ -127,6 +127,11 @@ def test_the_trust_config_names_every_service_with_an_operator(stack):
     assert ClientTrustConfig.from_json(stack.trust_config.decode()).signing_config.get_tsas()
 
 
+def test_a_trusted_root_is_one_line_as_readers_of_json_lines_need_it(stack):
+    assert stack.trusted_root.endswith(b"}\n")
+    assert stack.trusted_root.count(b"\n") == 1
+
+
 def test_a_signature_after_the_certificate_has_expired_is_refused(
     clock, open_signer, open_verifier, expected, artifact
 ):

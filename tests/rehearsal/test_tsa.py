@@ -1,5 +1,6 @@
 """The timestamp authority attests digests so that an independent client believes it."""
 
+import base64
 import hashlib
 from datetime import timedelta
 
@@ -153,6 +154,47 @@ def test_a_damaged_query_is_read_or_refused_but_never_a_crash(place, flip):
     except InputError:
         return
     assert query.imprint in content
+
+
+def test_a_query_in_json_is_stamped_like_any_other(web, stack_v1, verifier):
+    for name, algorithm in (("sha256", hashlib.sha256), ("SHA512", hashlib.sha512)):
+        digest = base64.b64encode(algorithm(b"signature").digest()).decode()
+        query = {"artifactHash": digest, "hashAlgorithm": name, "nonce": 7, "certificates": True}
+        answer = web.post(stack_v1.urls["tsa"], json=query)
+        assert answer.status_code == 201
+        response = decode_timestamp_response(answer.content)
+        assert verifier.nonce(7).build().verify_message(response, b"signature")
+        assert response.signed_data.certificates
+        bare = {"artifactHash": digest, "hashAlgorithm": name, "tsaPolicyOID": POLICY}
+        response = decode_timestamp_response(web.post(stack_v1.urls["tsa"], json=bare).content)
+        assert response.tst_info.nonce is None
+        assert not response.signed_data.certificates
+
+
+DIGEST = base64.b64encode(32 * b"x").decode()
+BAD_JSON = {
+    "a list": [],
+    "nothing": {},
+    "SHA-1": {"artifactHash": DIGEST, "hashAlgorithm": "sha1"},
+    "no base64": {"artifactHash": "!", "hashAlgorithm": "sha256"},
+    "a short digest": {"artifactHash": "AAAA", "hashAlgorithm": "sha256"},
+    "a nonce in words": {"artifactHash": DIGEST, "hashAlgorithm": "sha256", "nonce": "7"},
+    "a true nonce": {"artifactHash": DIGEST, "hashAlgorithm": "sha256", "nonce": True},
+    "a negative nonce": {"artifactHash": DIGEST, "hashAlgorithm": "sha256", "nonce": -1},
+    "another policy": {"artifactHash": DIGEST, "hashAlgorithm": "sha256", "tsaPolicyOID": "1.2"},
+    "too much": {"artifactHash": DIGEST, "hashAlgorithm": "sha256", "more": "x" * 1024},
+}
+
+
+@pytest.mark.parametrize("query", BAD_JSON.values(), ids=BAD_JSON.keys())
+def test_queries_in_json_that_cannot_be_granted_are_refused(web, stack_v1, query):
+    assert web.post(stack_v1.urls["tsa"], json=query).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x", "multipart/application-json"])
+def test_a_query_of_an_unknown_type_is_refused(web, stack_v1, kind):
+    answer = web.post(stack_v1.urls["tsa"], content=make_query(), headers={"Content-Type": kind})
+    assert answer.status_code == 415
 
 
 def test_a_body_too_large_is_refused(send):
