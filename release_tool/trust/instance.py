@@ -3,23 +3,21 @@
 Reads trusted roots and signing configurations; judging a signature by them happens in `verify`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from release_tool.core.documents import encode_json, parse_json_object
-from release_tool.core.errors import InputError, TryAgain
+from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
-
-if TYPE_CHECKING:
-    from sigstore.models import ClientTrustConfig
+from release_tool.core.progress import SILENT, Progress
 
 TRUST_FILE_LIMIT_BYTES = 4 * 1024 * 1024
 TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 TRUST_CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
+TRUSTED_ROOT = "trusted_root.json"
+SIGNING_CONFIG = "signing_config.v0.2.json"
 TUF_REPOSITORIES = {
     "production": "https://tuf-repo-cdn.sigstore.dev",
     "staging": "https://tuf-repo-cdn.sigstage.dev",
@@ -50,36 +48,41 @@ class SigstoreInstance:
         return trusted_root_of(self.trust_config, self.source)
 
 
-def open_instance(source: str) -> SigstoreInstance:
+def open_instance(source: str, *, progress: Progress = SILENT) -> SigstoreInstance:
     """Return `production` or `staging` by way of TUF, or the client trust config in a file.
 
-    Raises `InputError` for a file that is none, and `TryAgain` where TUF cannot be reached.
+    Raises `InputError` for a file that is none, and as `fetch_targets` does.
     """
     if source in TUF_REPOSITORIES:
-        config = fetch_trust_config(source)
-        return SigstoreInstance(config._inner.to_json().encode(), source)  # noqa: SLF001
+        fetched = fetch_documents(source, (TRUSTED_ROOT, SIGNING_CONFIG), progress)
+        document = {
+            "mediaType": TRUST_CONFIG_TYPE,
+            "trustedRoot": parse_json_object(fetched[TRUSTED_ROOT], source),
+            "signingConfig": parse_json_object(fetched[SIGNING_CONFIG], source),
+        }
+        return SigstoreInstance(encode_json(document), source)
     content = read_limited(Path(source), TRUST_FILE_LIMIT_BYTES)
     trusted_root_of(content, source)
     return SigstoreInstance(content, source)
 
 
-def open_trusted_root(source: str | Path, *, offline: bool) -> TrustedRoot:
+def open_trusted_root(
+    source: str | Path, *, offline: bool, progress: Progress = SILENT
+) -> TrustedRoot:
     """Return the trusted root of `production` or `staging`, or the one in a file.
 
     A file is a trusted root or a client trust config. Offline, the named ones are those that the
     installed sigstore package carries: nothing is read from a cache and nothing from the network.
-    Raises `InputError` for a file that is no trusted root, `TryAgain` where TUF cannot be reached.
+    Raises `InputError` for a file that is no trusted root, and as `fetch_targets` does.
     """
     if source not in TUF_REPOSITORIES:
         content = read_limited(Path(source), TRUST_FILE_LIMIT_BYTES)
         return trusted_root_of(content, str(source))
     name = str(source)
     if offline:
-        store = files("sigstore._store") / quote(TUF_REPOSITORIES[name], safe="")
-        content = (store / "trusted_root.json").read_bytes()
-        return trusted_root_of(content, f"{name}, as installed")
-    root = fetch_trust_config(name).trusted_root
-    return trusted_root_of(root._inner.to_json().encode(), f"{name}, by TUF")  # noqa: SLF001
+        return trusted_root_of(installed(name, TRUSTED_ROOT), f"{name}, as installed")
+    content = fetch_documents(name, (TRUSTED_ROOT,), progress)[TRUSTED_ROOT]
+    return trusted_root_of(content, f"{name}, by TUF")
 
 
 def trusted_root_of(content: bytes, source: str) -> TrustedRoot:
@@ -97,25 +100,20 @@ def trusted_root_of(content: bytes, source: str) -> TrustedRoot:
     )
 
 
-def fetch_trust_config(name: str) -> "ClientTrustConfig":
-    """Ask the instance's TUF repository, which checks what it answers against a pinned root."""
-    from sigstore.errors import Error  # noqa: PLC0415  (kept off the path of --help)
-    from sigstore.models import ClientTrustConfig  # noqa: PLC0415
-
-    fetchers: dict[str, Callable[[], ClientTrustConfig]] = {
-        "production": ClientTrustConfig.production,
-        "staging": ClientTrustConfig.staging,
-    }
-    try:
-        return fetchers[name]()
-    except (Error, OSError) as error:
-        raise TryAgain(
-            f"cannot refresh the trusted root of Sigstore's {name} instance: {first_line(error)}",
-            hint="to verify without a network use --offline, or --trusted-root FILE",
-        ) from error
+def installed(name: str, document: str) -> bytes:
+    """Read what the installed sigstore package carries for an instance."""
+    store = files("sigstore._store") / quote(TUF_REPOSITORIES[name], safe="")
+    return (store / document).read_bytes()
 
 
-def first_line(error: Exception) -> str:
-    """Return what an error of a library says, cut to one line."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+def fetch_documents(name: str, wanted: tuple[str, ...], progress: Progress) -> dict[str, bytes]:
+    """Ask the instance's TUF repository, which is held against the root that is installed."""
+    from release_tool.trust.repository import (  # noqa: PLC0415  (loads an HTTP client)
+        Repository,
+        fetch_targets,
+    )
+
+    carried = tuple((document, installed(name, document)) for document in wanted)
+    root = installed(name, "root.json")
+    repository = Repository(name, TUF_REPOSITORIES[name], root, carried)
+    return fetch_targets(repository, wanted, progress=progress)

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
-from sigstore.errors import TUFError
 from sigstore.models import ClientTrustConfig
 
 from release_tool.core.documents import encode_json, parse_json_object
 from release_tool.core.errors import InputError, TryAgain
 from release_tool.trust import instance
 from release_tool.trust.instance import (
+    SIGNING_CONFIG,
     TRUST_CONFIG_TYPE,
+    TRUSTED_ROOT,
     TRUSTED_ROOT_TYPE,
+    TUF_REPOSITORIES,
     open_instance,
     open_trusted_root,
 )
@@ -62,14 +64,40 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         open_trusted_root(tmp_path / "none.json", offline=True)
 
 
-@pytest.mark.parametrize("error", [TUFError("no network"), PermissionError("no cache")])
-def test_where_tuf_fails_the_advice_is_to_go_offline(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-):
-    def refuse() -> ClientTrustConfig:
-        raise error
+@pytest.fixture
+def tuf(published, monkeypatch: pytest.MonkeyPatch):
+    """Let the loopback repository be Sigstore's production, with the root that is installed."""
+    carried = {"root.json": published.root, TRUSTED_ROOT: b"old", SIGNING_CONFIG: b"old"}
+    monkeypatch.setitem(TUF_REPOSITORIES, "production", published.url)
+    monkeypatch.setattr(instance, "installed", lambda _name, document: carried[document])
+    return published
 
-    monkeypatch.setattr(ClientTrustConfig, "production", refuse)
+
+def test_what_tuf_answers_becomes_a_root_and_an_instance(tuf, sigstore_trust_config: bytes):
+    config = parse_json_object(sigstore_trust_config, "config")
+    tuf.targets[TRUSTED_ROOT] = encode_json(config["trustedRoot"])
+    tuf.targets[SIGNING_CONFIG] = encode_json(config["signingConfig"])
+    tuf.publish()
+    root = open_trusted_root("production", offline=False)
+    assert (root.content, root.source) == (tuf.targets[TRUSTED_ROOT], "production, by TUF")
+    opened = open_instance("production")
+    assert opened.trusted_root.source == "production"
+    assert ClientTrustConfig.from_json(opened.trust_config.decode()).signing_config.get_tsas()
+
+
+def test_a_signed_target_that_is_no_trusted_root_is_refused(tuf):
+    tuf.targets = {TRUSTED_ROOT: b"[]", SIGNING_CONFIG: b"{}"}
+    tuf.publish()
+    for opener in (
+        lambda: open_trusted_root("production", offline=False),
+        lambda: open_instance("production"),
+    ):
+        with pytest.raises(InputError, match="not a JSON object"):
+            opener()
+
+
+def test_where_tuf_fails_the_advice_is_to_go_offline(tuf, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(TUF_REPOSITORIES, "production", "http://127.0.0.1:1")
     for opener in (
         lambda: open_trusted_root("production", offline=False),
         lambda: open_instance("production"),
@@ -79,14 +107,8 @@ def test_where_tuf_fails_the_advice_is_to_go_offline(
         assert "--offline" in str(caught.value.hint)
 
 
-def test_what_tuf_answers_becomes_a_root_and_an_instance(
-    monkeypatch: pytest.MonkeyPatch, sigstore_trust_config: bytes
-):
-    answer = ClientTrustConfig.from_json(sigstore_trust_config.decode())
-    monkeypatch.setattr(ClientTrustConfig, "staging", lambda: answer)
-    assert open_trusted_root("staging", offline=False).source == "staging, by TUF"
-    assert open_instance("staging").trusted_root.source == "staging"
-
-
-def test_a_library_error_without_words_is_called_by_its_name():
-    assert instance.first_line(OSError()) == "OSError"
+def test_offline_no_cache_is_read_or_made(home: Path, monkeypatch: pytest.MonkeyPatch):
+    assert open_trusted_root("production", offline=True).source == "production, as installed"
+    assert list(home.iterdir()) == []
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert open_trusted_root("production", offline=True).content
