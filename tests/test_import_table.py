@@ -30,8 +30,9 @@ ALLOWED = {
     **{stage: EVERYONE | beyond for stage, beyond in STAGES.items()},
     "resume": EVERYONE | set(STAGES) - {"rehearsal"},
     "sidecars": EVERYONE | {"gates", "provenance", "upstream"},
-    "chain": EVERYONE | set(STAGES) - {"rehearsal"} | {"resume", "sidecars"},
-    "cli": EVERYONE | set(STAGES) | {"chain"},
+    "readiness": EVERYONE | {"provenance", "publish", "trust", "verify"},
+    "chain": EVERYONE | set(STAGES) - {"rehearsal"} | {"readiness", "resume", "sidecars"},
+    "cli": EVERYONE | set(STAGES) | {"chain", "readiness"},
     "__main__": {"cli"},
     "__init__": set(),
 }

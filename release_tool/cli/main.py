@@ -7,10 +7,12 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from release_tool import __version__
+from release_tool.cli.interruption import asks_for_json, on_signals, quitting_at_once
 from release_tool.cli.state import State
 from release_tool.core.errors import Interrupted, ReleaseToolError
 
@@ -41,7 +43,8 @@ class LazyGroup(click.Group):
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"release_tool.cli.{cmd_name}")
+        with quitting_at_once():
+            module = importlib.import_module(f"release_tool.cli.{cmd_name}")
         command: click.Command = module.command
         return command
 
@@ -66,17 +69,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with one of the documented exit codes."""
-    # Being told to stop, and a terminal that goes away, are interruptions like ctrl-C.
-    for told in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(told, signal.default_int_handler)
     state = State.of_terminal()
     try:
+        on_signals(signal.default_int_handler)
         cli.main(arguments, prog_name="release-tool", standalone_mode=False, obj=state)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        state.json = state.json or asks_for_json(given)
+        show_click_error(error, state)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         state.print_error(Interrupted("interrupted", hint="run the same command again"))
@@ -84,3 +84,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ReleaseToolError as error:
         state.print_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        message = f"a bug of release-tool: {type(error).__name__}: {error}"
+        state.answer_error(1, message, "report it, with the traceback on stderr")
+        raise
+
+
+def show_click_error(error: click.ClickException, state: State) -> None:
+    """Print what the command line's parser objected to, and the usage; it ends with exit code 2."""
+    with suppress(OSError):
+        error.show()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = None if context is None else f"see {context.command_path} --help"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        message = "no command was given"
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+    state.answer_error(error.exit_code, message, hint)

@@ -1,12 +1,11 @@
 """Exports a model again and compares the bytes; loaded only when `verify` is asked for it."""
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from release_tool import chain
 from release_tool.core.errors import CannotVerify, NotVerified, UsageError
+from release_tool.core.files import temporary_directory
 from release_tool.core.progress import Progress
 from release_tool.gates.difference import find_difference
 from release_tool.provenance.manifest import Manifest
@@ -30,11 +29,11 @@ class Rebuild:
         """
         if evidence.path is None:
             raise UsageError("a rebuild is compared with the model's file, not with a digest")
-        with tempfile.TemporaryDirectory(prefix="release-tool-") as name:
+        with temporary_directory() as place:
             made = chain.export_release(
-                self.source, self.recipe, Path(name), os.environ, progress=self.progress
+                self.source, self.recipe, place, os.environ, progress=self.progress
             )
-            rebuilt = Path(name) / self.recipe.names.model
+            rebuilt = place / self.recipe.names.model
             difference = find_difference(rebuilt, evidence.path)
         toolchain = made.release.manifest.toolchain
         if difference is None:

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from release_tool.cli.sources import open_source
 from release_tool.cli.state import BLANK, State
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
-from release_tool.core.files import writable, write_whole
+from release_tool.core.files import temporary_directory, writable, write_whole
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
@@ -72,8 +71,8 @@ def open_source_of(rehearsal: Rehearsal) -> Iterator[tuple[chain.Source, Recipe]
         source = chain.Source(rehearsal.upstream, rehearsal.checkpoint, pinned=rehearsal.pinned)
         yield source, rehearsal.recipe
         return
-    with tempfile.TemporaryDirectory(prefix="release-tool-upstream-") as name:
-        upstream = make_upstream(Path(name))
+    with temporary_directory() as place:
+        upstream = make_upstream(place)
         yield chain.Source(upstream.checkout, upstream.checkpoint), upstream.recipe
 
 

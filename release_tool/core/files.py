@@ -1,7 +1,9 @@
 """File discipline: reads have limits, and files appear whole or not at all."""
 
+import atexit
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -10,9 +12,11 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
-from release_tool.core.errors import InputError, ReleaseToolError
+from release_tool.core.errors import InputError, ReleaseToolError, TryAgain
 
 TEMPORARY_PREFIX = ".release-tool-"
+TEMPORARY: dict[Path, int] = {}
+"""What exists for a while only, and which process made it."""
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -64,16 +68,74 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises `InputError` where the directory cannot be written or the disk is full.
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}")
+    with removed_at_the_end(temporary), writable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        synchronise(temporary)
+        temporary.replace(path)
+        synchronise(path.parent)
+
+
+@contextlib.contextmanager
+def temporary_directory(
+    parent: Path | None = None, prefix: str = "release-tool-"
+) -> Iterator[Path]:
+    """Yield a directory of our own, in `parent` or where the system keeps such, and remove it.
+
+    Raises `InputError` where none can be made.
+    """
     try:
-        with writable(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            synchronise(temporary)
-            temporary.replace(path)
-            synchronise(path.parent)
+        parent = parent or Path(tempfile.gettempdir())
+    except OSError as error:
+        raise InputError("there is no place for temporary files", hint="see TMPDIR") from error
+    place = parent / f"{prefix}{secrets.token_hex(8)}"
+    with removed_at_the_end(place):
+        with writable(parent):
+            place.mkdir(mode=0o700)
+        yield place
+
+
+@contextlib.contextmanager
+def removed_at_the_end(path: Path) -> Iterator[None]:
+    """Remove a path that the block may have made, however the block ends.
+
+    It is on the list before it exists and until it is gone. A signal may come between any two
+    steps of Python's, in the removal too; what it leaves over goes when the process ends.
+    """
+    try:
+        TEMPORARY[path] = os.getpid()
+        yield
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        remove_temporary(path)
+
+
+def remove_temporary(path: Path) -> None:
+    """Remove a file or a directory with all that is in it, as far as the system lets us."""
+    remove_tree(path)
+    TEMPORARY.pop(path, None)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove what is there, not following links.
+
+    `shutil.rmtree` closes a descriptor twice where ctrl-C comes at the wrong moment, and then ends
+    in an `OSError` in its place. What it guards against, links put there by somebody else, cannot
+    be: the directories are open to nobody but us.
+    """
+    with contextlib.suppress(OSError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        for inner in list(path.iterdir()):
+            remove_tree(inner)
+        path.rmdir()
+
+
+@atexit.register
+def remove_leftovers() -> None:
+    """Remove what interrupted removals left; a forked process leaves its parent's alone."""
+    for path in [path for path, maker in TEMPORARY.items() if maker == os.getpid()]:
+        remove_temporary(path)
 
 
 @contextlib.contextmanager
@@ -86,13 +148,50 @@ def staging_directory(out: Path) -> Iterator[Path]:
     with writable(out):
         out.mkdir(parents=True, exist_ok=True)
         try:
-            with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=out) as name:
-                yield Path(name)
+            with temporary_directory(out, TEMPORARY_PREFIX) as place:
+                yield place
         except BaseException:
             if not existed:
                 with contextlib.suppress(OSError):
                     out.rmdir()
             raise
+
+
+@contextlib.contextmanager
+def only_one(directory: Path, what: str) -> Iterator[None]:
+    """Let no other process do `what` in `directory` meanwhile, which is made if need be.
+
+    The lock is on the directory itself and goes with the process, however it ends; it leaves no
+    file, and not the directory if nothing came into it. Raises `TryAgain` while another has it.
+    """
+    with writable(directory):
+        existed = directory.exists()
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        take_lock(descriptor, directory, what)
+        try:
+            yield
+        finally:
+            if not existed:
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(descriptor: int, directory: Path, what: str) -> None:
+    """Lock an open directory, which must still be the one of that name."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), directory.stat()):
+            return
+        cause = None
+    except OSError as error:
+        cause = error
+    raise TryAgain(
+        f"another process is {what} in {directory}", hint="let it finish, or name another directory"
+    ) from cause
 
 
 def install_files(staged: Path, out: Path, *, last: str) -> None:

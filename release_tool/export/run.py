@@ -5,7 +5,6 @@ Nothing of torch is imported here, and nothing the child says is believed: the g
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError
-from release_tool.core.files import new_file, writable
+from release_tool.core.files import new_file, temporary_directory, writable
 from release_tool.core.progress import SILENT, Progress
 from release_tool.export.child import (
     FULL_TIMEOUT_SECONDS,
@@ -63,9 +62,8 @@ def export_model(
     """
     check_toolchain()
     job = make_job(checkpoint, recipe, full_parity=full_parity)
-    with new_file(out) as temporary, tempfile.TemporaryDirectory(prefix="release-tool-") as place:
+    with new_file(out) as temporary, temporary_directory() as private:
         temporary.touch()  # a directory that cannot be written is found out now, not after the work
-        private = Path(place)
         with writable(private):
             job.write(private)
             (private / MODULE).write_bytes(checkout.module)

@@ -8,13 +8,12 @@ with an empty configuration, that borrows the repository's objects and index.
 import contextlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.errors import InputError
-from release_tool.core.files import writable
+from release_tool.core.files import temporary_directory, writable
 from release_tool.core.names import CommitId
 from release_tool.core.programs import absolute_path, find_git
 
@@ -169,15 +168,11 @@ def open_repository(directory: Path) -> Iterator[Repository]:
     if Path(top).resolve() != directory.resolve():
         raise InputError(f"{directory} is not the top of its git repository, {top} is")
     commit = CommitId.parse(head.decode().strip())
-    temporary = Path(tempfile.gettempdir())
-    with (
-        writable(temporary),
-        tempfile.TemporaryDirectory(prefix="release-tool-git-") as borrowed,
-    ):
+    with temporary_directory() as borrowed, writable(borrowed):
         yield Repository(
             directory.resolve(),
             commit,
-            borrow(Path(borrowed), directory.resolve(), commit)
+            borrow(borrowed, directory.resolve(), commit)
             | {
                 "GIT_OBJECT_DIRECTORY": objects,
                 "GIT_INDEX_FILE": index,

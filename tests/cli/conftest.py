@@ -56,6 +56,10 @@ def world(
     path = tmp_path / "trust_config.json"
     path.write_bytes(sigstore.trust_config)
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    # Whose identity it is says that it runs in a workflow; so does then the provenance.
+    for name, value in sigstore.actions_environment().items():
+        if name.startswith("GITHUB_"):
+            monkeypatch.setenv(name, value)
     with start_github() as github:
         monkeypatch.setenv("GH_TOKEN", github.token)
         yield World(github, sigstore, path)

@@ -1,5 +1,6 @@
 """The program's manners: help, errors, colours, interruption, output that is not a terminal."""
 
+import json
 import os
 import pty
 import shlex
@@ -121,11 +122,49 @@ def test_a_bug_of_ours_shows_its_traceback_and_exits_1():
         "from release_tool.cli.main import main\n"
         "main(['check', 'x.onnx'])\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
-    )
-    assert finished.returncode == 1
-    assert "ZeroDivisionError" in finished.stderr
+    for option, documents in (("'x.onnx'", 0), ("'x.onnx', '--json'", 1)):
+        finished = subprocess.run(
+            [sys.executable, "-P", "-c", script.replace("'x.onnx'", option)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 1
+        assert "ZeroDivisionError" in finished.stderr
+        errors = [json.loads(finished.stdout)["error"]] if finished.stdout else []
+        assert [error["exit_code"] for error in errors] == [1] * documents
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "see"),
+    [
+        (["--json"], "No such option '--json'", " --help"),
+        (["nonsense", "--json"], "No such command 'nonsense'", " --help"),
+        (["verify", "--json"], "Missing argument 'MODEL...'", "verify --help"),
+        (["verify", "--nonsense", "--json"], "No such option '--nonsense'", "verify --help"),
+        (
+            ["verify", "x", "--json", "--bundle", ""],
+            "Invalid value for '--bundle'",
+            "verify --help",
+        ),
+        (["sign", "--json", "a", "b"], "Got unexpected extra argument (b)", "sign --help"),
+        (["fetch", "--json", "a/b"], "not a release: 'a/b'", "OWNER/NAME@TAG"),
+    ],
+)
+def test_with_json_a_wrong_command_prints_one_document(run, arguments, message, see):
+    result = run(*arguments)
+    assert result.code == 2
+    error = result.document["error"]
+    assert set(error) == {"exit_code", "message", "hint"}
+    assert error["exit_code"] == 2
+    assert error["message"].startswith(message)
+    assert error["hint"].endswith(see)
+    assert message in result.err
+
+
+def test_without_json_among_the_options_a_wrong_command_prints_no_document(run):
+    assert run("sign", "a", "--", "--json").out == ""
+    assert run("verify", "--nonsense").out == ""
 
 
 def test_under_actions_an_error_is_an_annotation(run, monkeypatch: pytest.MonkeyPatch):

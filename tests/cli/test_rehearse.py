@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from release_tool.core.documents import parse_json_object
+from release_tool.core.files import only_one
 
 PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
 
@@ -63,6 +64,17 @@ def test_a_rehearsal_over_an_older_one_signs_anew(run, rehearsed, tmp_path: Path
     assert "reusing" not in result.err
     assert "✓ export" in result.err
     assert run(*result.document["verify_command"][1:]).code == 0
+
+
+def test_two_rehearsals_at_once_in_one_directory_are_refused(run, tmp_path: Path):
+    out = tmp_path / "dist"
+    with only_one(out, "rehearsing"):
+        result = run("rehearse", "--out", out)
+        assert list(out.iterdir()) == []
+    assert result.code == 75
+    assert f"another process is rehearsing in {out}" in result.err
+    assert "stand-ins" not in result.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fault_on_cue_is_overcome_or_ends_in_its_exit_code(run, standin, tmp_path: Path):

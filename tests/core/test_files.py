@@ -2,13 +2,23 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from release_tool.core import files
-from release_tool.core.errors import InputError, PublishError
-from release_tool.core.files import new_file, open_regular, read_limited, write_whole
+from release_tool.core.errors import InputError, PublishError, TryAgain
+from release_tool.core.files import (
+    new_file,
+    only_one,
+    open_regular,
+    read_limited,
+    temporary_directory,
+    write_whole,
+)
 
 
 def test_a_file_is_written_whole_into_a_directory_that_did_not_exist(tmp_path: Path):
@@ -88,3 +98,136 @@ def test_a_read_error_is_reported(tmp_path: Path):
 
 def test_an_operating_system_error_without_words_is_still_told():
     assert files.reason(OSError("odd")) == "odd"
+
+
+def interrupt_at(step: int, act) -> int:
+    """Let ctrl-C come at the nth step of Python's within `act`; return how many there were."""
+    seen = 0
+
+    def trace(frame, event, _argument):
+        nonlocal seen
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return seen
+
+
+@pytest.mark.parametrize("make", ["directory", "file"])
+def test_ctrl_c_at_any_step_leaves_nothing_temporary(tmp_path: Path, make: str):
+    place = tmp_path / "place"
+    place.mkdir()
+
+    def act() -> None:
+        if make == "directory":
+            with temporary_directory(place) as made:
+                (made / "inner").mkdir()
+        else:
+            with new_file(place / "a.txt") as temporary:
+                temporary.touch()
+
+    steps = interrupt_at(0, act)
+    kept = (place / "a.txt").exists()
+    assert list(place.iterdir()) == [place / "a.txt"] * kept
+    interrupted = 0
+    for step in range(1, steps, 1 + steps // 400):
+        try:
+            interrupt_at(step, act)
+        except KeyboardInterrupt:
+            interrupted += 1
+        files.remove_leftovers()  # as at the end of the process
+        assert [path for path in place.iterdir() if path.name != "a.txt"] == [], step
+    assert interrupted > 300
+    assert not files.TEMPORARY
+
+
+def test_what_an_interrupted_removal_left_goes_with_the_process_that_made_it(tmp_path: Path):
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from release_tool.core import files\n"
+        "made = files.temporary_directory(Path(sys.argv[1]))\n"
+        "place = made.__enter__()\n"
+        "remove, files.remove_tree = files.remove_tree, lambda _: os.kill(os.getpid(), 2)\n"
+        "if os.fork() == 0:\n"
+        "    sys.exit()\n"
+        "os.wait()\n"
+        "assert place.is_dir()\n"
+        "try:\n"
+        "    made.__exit__(None, None, None)\n"
+        "except KeyboardInterrupt:\n"
+        "    assert place.is_dir()\n"
+        "    files.remove_tree = remove\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", script, str(tmp_path)], check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_place_for_temporary_directories_the_error_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(InputError, match="cannot write to"), temporary_directory(tmp_path / "no"):
+        pass
+
+    def refuse() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", refuse)
+    with pytest.raises(InputError, match="no place for temporary") as caught, temporary_directory():
+        pass
+    assert "TMPDIR" in str(caught.value.hint)
+    assert not files.TEMPORARY
+
+
+def test_a_link_in_place_of_a_temporary_directory_is_removed_and_not_followed(tmp_path: Path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").touch()
+    with temporary_directory(tmp_path) as made:
+        made.rmdir()
+        made.symlink_to("theirs")
+    assert [path.name for path in tmp_path.rglob("*")] == ["theirs", "file"]
+
+
+def test_a_lock_goes_with_its_process_and_leaves_only_what_came_into_the_directory(tmp_path: Path):
+    place = tmp_path / "a" / "place"
+    with only_one(place, "working"):
+        again = only_one(place, "working")
+        with pytest.raises(TryAgain, match="another process is working in"), again:
+            pass
+        assert place.is_dir()
+    assert not place.exists()
+    with only_one(place, "working"):
+        (place / "file").touch()
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from release_tool.core.files import only_one\n"
+        "only_one(Path(sys.argv[1]), 'working').__enter__()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", script, str(place)], check=False)
+    with only_one(place, "working"):
+        assert [path.name for path in place.iterdir()] == ["file"]
+
+
+def test_a_lock_on_a_directory_that_was_replaced_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place = tmp_path / "place"
+
+    def replace(*_: object) -> None:
+        place.rename(tmp_path / "old")
+        place.mkdir()
+
+    monkeypatch.setattr("fcntl.flock", replace)
+    with pytest.raises(TryAgain), only_one(place, "working"):
+        pass
