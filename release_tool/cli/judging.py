@@ -6,6 +6,7 @@ Printing is not done here.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,8 @@ from release_tool.verify.verdict import verify_release
 if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
 
-MAX_AHEAD = 32
+MAX_THREADS = 8
+MAX_AHEAD = 16
 """Models that are read before their turn: enough to keep every core busy, and little memory."""
 
 FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
@@ -100,10 +102,14 @@ class Judge:
             return
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (not for one model)
 
-        pool, window = ThreadPoolExecutor(os.cpu_count()), deque[tuple[str, Gather]]()
+        threads = min(os.cpu_count() or 1, MAX_THREADS)
+        pool, window = ThreadPoolExecutor(threads), deque[tuple[str, Gather]]()
         try:
             for model in models:
-                window.append((model, pool.submit(tuple, self.gather(model)).result))
+                gather: Gather = partial(self.gather, model)
+                with suppress(RuntimeError):  # no more threads: gathered when its turn comes
+                    gather = pool.submit(tuple, gather()).result
+                window.append((model, gather))
                 if len(window) > MAX_AHEAD:
                     yield window.popleft()
             yield from window
@@ -124,7 +130,9 @@ class Judge:
         except Interrupted:
             raise
         except ReleaseToolError as refusal:
-            return Outcome(model, refusal=refusal)
+            # Only what it says is kept: tracebacks would hold on to the evidence of every model.
+            refusal.__cause__ = refusal.__context__ = None
+            return Outcome(model, refusal=refusal.with_traceback(None))
 
     def verdict(self, model: str, gather: Gather) -> Outcome:
         """Climb the ladder with the evidence of each bundle until one holds."""
@@ -133,7 +141,8 @@ class Judge:
             try:
                 verified = verify_release(evidence, self.signer, self.root)
             except (NotVerified, CannotVerify) as refusal:
-                refused = refusal
+                # A bundle that says no weighs more than one that cannot be read.
+                refused = refused if isinstance(refused, NotVerified) else refusal
                 continue
             proof = self.prove(evidence) if self.prove else None
             made = self.rebuild(evidence) if self.rebuild else None

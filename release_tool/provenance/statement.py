@@ -15,6 +15,9 @@ from release_tool.core.errors import InputError
 from release_tool.provenance.manifest import Manifest
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+READABLE_TYPES = (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1")
+"""What is read: also the version before, whose subjects say the same; cosign still writes it."""
+
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:release-tool:export:v1"
 LOCAL_BUILDER = "urn:release-tool:builder:local"
@@ -66,12 +69,12 @@ class Statement:
 
     @classmethod
     def parse(cls, payload: bytes) -> Self:
-        """Read an in-toto Statement v1 whose subjects carry SHA-256 digests; raises `InputError`.
+        """Read an in-toto Statement whose subjects carry SHA-256 digests; raises `InputError`.
 
         The subjects of one statement have different names.
         """
         document = parse_json_object(payload, "the statement")
-        if document.get("_type") != STATEMENT_TYPE:
+        if document.get("_type") not in READABLE_TYPES:
             raise InputError(f"the statement's type is {str(document.get('_type'))[:80]!r}")
         predicate_type, predicate = document.get("predicateType"), document.get("predicate")
         if not isinstance(predicate_type, str) or not isinstance(predicate, dict):

@@ -147,7 +147,8 @@ def build_chain(der: bytes, authority: Authority) -> tuple[x509.Certificate, ...
     *intermediates, root = authority.chain
     policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(*ANY_USAGE)
     with reading("the signing certificate"):
-        return find_path(x509.load_der_x509_certificate(der), intermediates, root, policy)
+        leaf = x509.load_der_x509_certificate(der)
+        return find_path(leaf, intermediates, root, policy, leaf.not_valid_before_utc)
 
 
 def find_path(
@@ -155,15 +156,16 @@ def find_path(
     intermediates: list[x509.Certificate],
     root: x509.Certificate,
     policy: ExtensionPolicy,
+    moment: datetime,
 ) -> tuple[x509.Certificate, ...] | None:
     """Return the certificates from above the leaf up to the root (RFC 5280 §6), or None.
 
-    The path is validated for the moment at which the leaf was issued.
+    `policy` is for the leaf's extensions; the path is the one that is valid at `moment` (UTC).
     """
     verifier = (
         PolicyBuilder()
         .store(Store([root]))
-        .time(leaf.not_valid_before_utc)
+        .time(moment)
         .extension_policies(
             ca_policy=ExtensionPolicy.webpki_defaults_ca().may_be_present(*ANY_USAGE),
             ee_policy=policy,

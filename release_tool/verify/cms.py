@@ -1,9 +1,12 @@
-"""A time stamp's signed message, read so that no byte of it can vary, and checked against a key.
+"""A time stamp's signed message, read so that it cannot vary, and checked against a key.
 
 What the stamp says, and whether the key is an authority's, is for `timestamps`. Read here and not
 by OpenSSL, which passes over the signature algorithm that a SignerInfo names, over unsigned
 attributes and over surplus certificates: a token whose bytes may be changed is not the token that
-was made. RFC 5652 §5, RFC 5754, RFC 5816
+was made. What may vary is what the standards spell in two ways, outside the signed part: parameters
+of algorithms that are NULL or absent, RSA with or without its hash, which of the authority's
+certificates travel along, and the twin that every ECDSA signature has.
+RFC 5652 §5, RFC 5754, RFC 5816
 """
 
 import hashlib
@@ -152,7 +155,10 @@ def read_attributes(element: bytes) -> dict[bytes, bytes]:
             raise CannotVerify("a time stamp has a signed attribute twice")
         (attributes[body(kind, OID)],) = split(values, SET, 1)
     if not attributes.keys() >= {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2}:
-        raise CannotVerify("a time stamp lacks a signed attribute that it must have")
+        raise CannotVerify(
+            "a time stamp does not sign what it must: its content's type and digest, and its "
+            "signer's certificate by SHA-2"
+        )
     return attributes
 
 

@@ -3,34 +3,44 @@
 Runs after the signatures hold; what a statement says is worth nothing before.
 """
 
-from typing import TYPE_CHECKING
-
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.statement import (
     BUILD_TYPE,
+    LOCAL_BUILDER,
     PAYLOAD_TYPE,
     PREDICATE_TYPE,
     Statement,
     dependencies,
 )
 from release_tool.recipes.recipe import Recipe
+from release_tool.trust.signer import GITHUB_ISSUER
+from release_tool.verify.claims import Claims
 from release_tool.verify.evidence import Evidence, Sidecars
 from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.release import ProvenanceSummary
 
-if TYPE_CHECKING:
-    from release_tool.core.documents import JsonObject
-
 
 def open_statement(payload: bytes, payload_type: str | None) -> Statement:
-    """Read a signed in-toto statement; raises `NotVerified` for a payload of another kind."""
+    """Read a signed provenance (in-toto, SLSA v1); raises `NotVerified` for anything else.
+
+    A signer states many things: what a file is made of, that a test or a review of it failed. Only
+    a provenance says that this is the file that came out of the build.
+    """
     if payload_type != PAYLOAD_TYPE:
         raise mismatch("type of the signed payload", expected=PAYLOAD_TYPE, actual=payload_type)
     with reading("the signed statement"):
-        return Statement.parse(payload)
+        statement = Statement.parse(payload)
+    if statement.predicate_type != PREDICATE_TYPE:
+        raise mismatch(
+            "what is stated of the file",
+            expected=f"its provenance, {PREDICATE_TYPE}",
+            actual=statement.predicate_type,
+            hint="name the bundle of the file's signature or of its provenance with --bundle",
+        )
+    return statement
 
 
 def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | None) -> str:
@@ -63,6 +73,36 @@ def is_ours(statement: Statement) -> bool:
     """Tell whether a statement is of the kind that this tool makes, by its build type."""
     build = statement.predicate.get("buildDefinition")
     return isinstance(build, dict) and build.get("buildType") == BUILD_TYPE
+
+
+def check_builder(statement: Statement, claims: Claims) -> None:
+    """Refuse a statement of ours that names another builder than its certificate bears out.
+
+    1. Signed in GitHub Actions, the builder is the workflow that ran: the one that was started, or
+       the reusable one that it called. Both stand in the certificate.
+    2. Signed elsewhere, it may also be a machine that has no name.
+    """
+    if not is_ours(statement):
+        return
+    actual = builder_of(statement)
+    certified = [claims.workflow, claims.build_signer_uri, claims.identity]
+    if claims.issuer != GITHUB_ISSUER:
+        certified.insert(0, LOCAL_BUILDER)
+    if actual is None or actual not in certified:
+        raise mismatch(
+            "the builder by the provenance",
+            expected=next(name for name in certified if name),
+            actual=actual,
+            hint="the certificate says who signed; it does not bear out who is said to have built",
+        )
+
+
+def builder_of(statement: Statement) -> str | None:
+    """Read who is said to have run the build (SLSA v1, `runDetails.builder.id`)."""
+    details = statement.predicate.get("runDetails")
+    builder = details.get("builder") if isinstance(details, dict) else None
+    found = builder.get("id") if isinstance(builder, dict) else None
+    return None if found is None else str(found)
 
 
 def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
@@ -137,7 +177,7 @@ def check_manifest(
 
 def check_dependencies(statement: Statement, manifest: Manifest) -> None:
     """Refuse a provenance that names other inputs of the build than the manifest does."""
-    if statement.predicate_type != PREDICATE_TYPE or not is_ours(statement):
+    if not is_ours(statement):
         return
     actual = statement.predicate["buildDefinition"].get("resolvedDependencies")
     if actual != dependencies(manifest):
@@ -179,14 +219,10 @@ def summarise(statement: Statement | None, manifest: Manifest | None) -> Provena
     """Put what statement and manifest say of the model's making into one value."""
     if statement is None:
         return None
-    details = statement.predicate.get("runDetails")
-    builder: JsonObject = {}
-    if isinstance(details, dict) and isinstance(details.get("builder"), dict):
-        builder = details["builder"]
     upstream = None if manifest is None else manifest.upstream
     return ProvenanceSummary(
         predicate_type=statement.predicate_type,
-        builder=str(builder["id"]) if "id" in builder else None,
+        builder=builder_of(statement),
         upstream_repo=None if upstream is None else upstream.repo,
         upstream_commit=None if upstream is None else str(upstream.commit),
         checkpoint=None if upstream is None else str(upstream.checkpoint_sha256),

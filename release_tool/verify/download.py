@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 
+from release_tool.core.api import OLDEST_VERSION
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, encode_json, parse_json_object
 from release_tool.core.errors import CannotVerify, InputError, TryAgain
-from release_tool.core.files import synchronise, writable
+from release_tool.core.files import writable
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT, Advance, Progress
 from release_tool.core.token import Token
@@ -23,7 +24,6 @@ from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import LICENSE_LIMIT_BYTES, MANIFEST_LIMIT_BYTES
 from release_tool.verify.refusal import mismatch, show
 from release_tool.verify.transfer import (
-    API_HEADERS,
     OCTETS,
     NotFound,
     Source,
@@ -102,7 +102,7 @@ def list_release(source: Source, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
     """List the assets of the published release of a tag."""
     url = f"{source.api}/repos/{repo}/releases/tags/{tag}"
     try:
-        content = read_body(source, url, API_HEADERS, ANSWER_LIMIT_BYTES)
+        content = read_body(source, url, source.ask(), ANSWER_LIMIT_BYTES)
     except NotFound as error:
         if error.status != 404:
             raise
@@ -166,7 +166,7 @@ def fetch_asset(
                 failure = error
                 continue
             if matches(partial, asset):
-                synchronise(partial)
+                # Nothing is made durable here: it is hashed again where it is installed.
                 partial.replace(target)
                 return
             failure = None
@@ -257,11 +257,12 @@ def fetch_attestations(
 def list_attestations(source: Source, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
     """List what GitHub keeps for a digest; of very many attestations the first pages count."""
     url: str | None = f"{source.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    headers = source.ask(OLDEST_VERSION)  # a newer one leaves the bundles themselves out
     found: list[JsonObject] = []
     for _ in range(MAX_PAGES):
         if url is None:
             break
-        content, url = read_page(source, url, API_HEADERS, ANSWER_LIMIT_BYTES)
+        content, url = read_page(source, url, headers, ANSWER_LIMIT_BYTES)
         listed = parse_answer(content).get("attestations")
         items = listed if isinstance(listed, list) else []
         found += [item for item in items if isinstance(item, dict)]

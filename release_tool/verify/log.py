@@ -60,6 +60,8 @@ def check_promise(entry: LogEntry, log: Log) -> datetime | None:
 def check_inclusion(entry: LogEntry, log: Log) -> None:
     """Refuse an entry that its audit path and the log's signed root do not prove to be there."""
     check_checkpoint(entry.proof, log)
+    if entry.promise is None:
+        check_origin(entry, log)
     root = root_of_path(sha256(b"\0" + entry.body).digest(), entry.proof)
     if root != entry.proof.root:
         actual = "no such path" if root is None else root.hex()
@@ -67,6 +69,32 @@ def check_inclusion(entry: LogEntry, log: Log) -> None:
     if entry.promise is None and entry.index != entry.proof.index:
         # Nothing signs the outer index of such an entry; a log without shards has just one.
         raise mismatch("index of the log entry", expected=entry.proof.index, actual=entry.index)
+
+
+def check_origin(entry: LogEntry, log: Log) -> None:
+    """Refuse a log checkpoint whose origin is not the host at which the root knows the log.
+
+    Asked where nothing but the checkpoint ties an entry to its log (Rekor v2): a key may sign for
+    more than one log, so it takes the name as well to say which one it was.
+    """
+    expected = host_of(log.url)
+    if not expected:
+        raise CannotVerify(
+            f"the trusted root names no host for the log {log.key_id.hex()}, "
+            "so its log checkpoints cannot be told from another's"
+        )
+    origin = entry.proof.checkpoint.partition("\n")[0]
+    # Rekor v1 adds its tree's number to the origin; for v2 the origin is the name and nothing else.
+    first_version = (entry.kind, entry.version) in WITH_PROMISE
+    if (origin.partition(" - ")[0] if first_version else origin) != expected:
+        raise mismatch("the log checkpoint's origin", expected=expected, actual=origin)
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host as it is written, without its port; empty where there is none."""
+    authority = url.partition("://")[2].partition("/")[0]
+    address, bracket, _ = authority.removeprefix("[").partition("]")
+    return address if bracket else authority.partition(":")[0]
 
 
 def root_of_path(leaf: bytes, proof: InclusionProof) -> bytes | None:

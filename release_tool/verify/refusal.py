@@ -3,7 +3,6 @@
 Decides nothing; the numbered steps of the verdict call it.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,13 +40,10 @@ def reading(what: str) -> Iterator[None]:
     The parsers beneath (ASN.1, PKCS #7, X.509) document neither all their exceptions nor keep them
     in one tree, and a verdict must not end in a traceback because of its input. So the catch is
     wide, and the blocks it surrounds are small: calls into those parsers and nothing of ours.
-    A panic of the Rust ones is no `Exception`, but no wish to stop the program either. Their
-    warnings about odd certificates go nowhere: the verdict is given in one line.
+    A panic of the Rust ones is no `Exception`, but no wish to stop the program either.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except (InputError, GateError) as error:
         raise CannotVerify(error.message, hint=error.hint) from error
     except ReleaseToolError:

@@ -10,6 +10,8 @@ from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject
 
 VERDICT_SCHEMA = "release-tool-verdict-v1"
+VERDICTS_SCHEMA = "release-tool-verdicts-v1"
+"""Several of them in one list, refusals among them."""
 
 
 @dataclass(frozen=True, slots=True)

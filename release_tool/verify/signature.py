@@ -47,13 +47,15 @@ Report = Callable[[int, str], None]
 class VerifiedSignature:
     """A bundle that holds: what it says, of whom, and the earliest time (UTC) it was signed by.
 
-    `payload` is the statement that was signed, or None where a file was.
+    `payload` is the statement that was signed, or None where a file was; `dated_by` are the
+    services that vouch for the time, by name.
     """
 
     claims: Claims
     signed_at: datetime
     log: Log
     log_index: int
+    dated_by: frozenset[str]
     payload: bytes | None
     payload_type: str | None
 
@@ -106,6 +108,7 @@ def verify_signature(
         signed_at=min(times),
         log=log,
         log_index=bundle.entry.index,
+        dated_by=name_witnesses(stamps, log if promised else None),
         payload=None if envelope is None else envelope.payload,
         payload_type=None if envelope is None else envelope.payload_type,
     )
@@ -117,6 +120,12 @@ def signing_times(stamps: tuple[Stamped, ...], promised: datetime | None) -> tup
     if not times:
         raise NotVerified("nothing that is trusted says when the signature was made")
     return times
+
+
+def name_witnesses(stamps: tuple[Stamped, ...], log: Log | None) -> frozenset[str]:
+    """Name those who vouch for the time."""
+    names = {f"the time-stamp authority {stamp.authority.name}" for stamp in stamps}
+    return frozenset(names if log is None else {*names, f"the log {log.url}"})
 
 
 def describe_times(stamps: tuple[Stamped, ...], promised: datetime | None) -> str:

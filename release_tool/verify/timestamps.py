@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import ExtensionPolicy
 from rfc3161_client import MessageImprint, decode_timestamp_response
 
-from release_tool.core.errors import NotVerified
+from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.verify.certificate import find_path
 from release_tool.verify.cms import SignedMessage
 from release_tool.verify.refusal import reading
@@ -39,10 +39,16 @@ class Stamped:
 def check_timestamps(
     timestamps: tuple[bytes, ...], signature: bytes, anchors: Anchors
 ) -> tuple[Stamped, ...]:
-    """Return the time that each stamp gives the signature; refuse if one does not verify."""
+    """Return the time that each stamp gives the signature; refuse if one does not verify.
+
+    One authority stamps a signature once; a second stamp might be the first in other bytes.
+    """
     if timestamps and not anchors.timestamp_authorities:
         raise NotVerified("the bundle has a time stamp, but the trusted root names no authority")
-    return tuple(check_timestamp(stamp, signature, anchors) for stamp in timestamps)
+    stamps = tuple(check_timestamp(stamp, signature, anchors) for stamp in timestamps)
+    if len({stamp.authority.chain[0] for stamp in stamps}) != len(stamps):
+        raise NotVerified("the bundle has two time stamps of one authority")
+    return stamps
 
 
 def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
@@ -54,7 +60,9 @@ def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
     with reading("a time stamp"):
         # The other half, the TSTInfo, is a library's to read; no byte of it is left unsigned.
         said = decode_timestamp_response(der).tst_info
-        time, imprint = said.gen_time, said.message_imprint
+        time, imprint, version = said.gen_time, said.message_imprint, said.version
+    if version != 1:
+        raise CannotVerify(f"time stamps of version {version} are unknown")
     signers = [
         authority
         for authority in anchors.timestamp_authorities
@@ -98,6 +106,16 @@ class StampSigner:
     encoded: frozenset[bytes]
 
 
+def signs_only(leaf: x509.Certificate) -> bool:
+    """Tell whether a certificate's key usage, where it has one, is to sign and not to certify."""
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    signs = usage.digital_signature or usage.content_commitment
+    return signs and not (usage.key_cert_sign or usage.crl_sign)
+
+
 @lru_cache(maxsize=32)
 def open_signer(authority: Authority) -> StampSigner | None:
     """Build the path from an authority's first certificate to its root, once for all its stamps.
@@ -114,8 +132,12 @@ def open_signer(authority: Authority) -> StampSigner | None:
         return None
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         return None
+    if not signs_only(leaf):
+        return None
+    # Certificates above may be younger than the leaf, when they were issued anew.
+    moment = max(one.not_valid_before_utc for one in authority.chain)
     with reading("a time-stamp authority of the trusted root"):
-        above = find_path(leaf, intermediates, root, ExtensionPolicy.permit_all())
+        above = find_path(leaf, intermediates, root, ExtensionPolicy.permit_all(), moment)
     if above is None:
         return None
     encoded = frozenset(one.public_bytes(Encoding.DER) for one in authority.chain)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from release_tool.core.api import is_loopback, origin_of
+from release_tool.core.api import ApiRoot, is_loopback, origin_of
 from release_tool.core.errors import CannotVerify, TryAgain
 from release_tool.core.token import Token
 from release_tool.core.watchdog import Watchdog, open_watch
@@ -22,7 +22,6 @@ DEADLINE_SECONDS = 3600.0
 HEAD_SECONDS = 60.0
 """From the first connection to the end of the headers, redirects included."""
 DOCUMENT_SECONDS = 120.0
-API_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2026-03-10"}
 OCTETS = {"Accept": "application/octet-stream"}
 # What must never follow from a client's defaults into a request: only `token` authorises.
 CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
@@ -39,6 +38,11 @@ class Source:
     def owns(self, url: httpx.URL) -> bool:
         """Tell whether an address is of the API's own origin (RFC 6454)."""
         return origin_of(url) == origin_of(httpx.URL(self.api))
+
+    def ask(self, version: str | None = None) -> dict[str, str]:
+        """Give the headers of a question, in a version of the API or in the usual one."""
+        version = version or ApiRoot(self.api).version
+        return {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": version}
 
     def show(self, value: object) -> str:
         """Write what a server or a library said, without the token should it be quoted there."""

@@ -80,10 +80,11 @@ def verify_release(
         for number in (10, 11, 12):
             ladder.report(number, "not asked: only a digest was given")
     else:
-        statement = check_provenance(evidence, evidence.sidecars, signer, anchors, ladder)
+        statement = check_provenance(evidence, signature, signer, anchors, ladder)
         manifest = check_contents(evidence, evidence.sidecars, statement, ladder)
-    if statement is None and signature.payload is not None:
-        statement = open_signed(signature)
+    if signature.payload is not None:
+        stated = open_signed(signature)
+        statement = statement or stated
     return make_release(evidence, signature, ladder, (statement, manifest))
 
 
@@ -115,21 +116,24 @@ def check_digest(bundle: Bundle, evidence: Evidence) -> str | None:
 
 
 def open_signed(signature: VerifiedSignature) -> "Statement":
-    """Read the statement of a DSSE bundle that was verified."""
-    from release_tool.verify.contents import open_statement  # noqa: PLC0415
+    """Read the statement of a DSSE bundle that was verified; its builder must be certified too."""
+    from release_tool.verify.contents import check_builder, open_statement  # noqa: PLC0415
 
-    return open_statement(signature.payload or b"", signature.payload_type)
+    statement = open_statement(signature.payload or b"", signature.payload_type)
+    check_builder(statement, signature.claims)
+    return statement
 
 
 def check_provenance(
     evidence: Evidence,
-    sidecars: Sidecars,
+    model: VerifiedSignature,
     signer: ExpectedSigner,
     anchors: Anchors,
     ladder: Ladder,
 ) -> "Statement | None":
     """(10) Verify the provenance bundle by the same ladder, then hold the files against it."""
-    if sidecars.provenance is None:
+    sidecars = evidence.sidecars
+    if sidecars is None or sidecars.provenance is None:
         ladder.report(10, "not checked: there is no provenance beside the model")
         return None
     from release_tool.verify.contents import check_subjects  # noqa: PLC0415
@@ -140,6 +144,16 @@ def check_provenance(
     signature = verify_signature(bundle, None, signer, anchors, ladder.report)
     statement = open_signed(signature)
     ladder.report(10, check_subjects(statement, evidence, sidecars))
+    signed_together = Sha256.of_bytes(evidence.bundle) in (one.digest for one in statement.subjects)
+    if signed_together and signature.dated_by != model.dated_by:
+        # Of the model's bundle the statement has the digest; from its own, which nothing else
+        # signs, a time stamp could be taken without a trace.
+        raise mismatch(
+            "who dates the provenance",
+            expected=", ".join(sorted(model.dated_by)),
+            actual=", ".join(sorted(signature.dated_by)),
+            hint="one of its time stamps is missing; fetch the release again",
+        )
     return statement
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from release_tool.cli.main import main as release_tool
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import ReleaseToolError
+from release_tool.core.errors import NotVerified, ReleaseToolError
 from release_tool.gates.contract import check_contract
 from release_tool.provenance.manifest import Manifest
 from release_tool.recipes.u2netp import U2NETP
@@ -29,7 +29,10 @@ from release_tool.rehearsal.upstream import make_upstream
 from release_tool.trust.instance import TrustedRoot, trusted_root_of
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.upstream.checkpoint import open_checkpoint
+from release_tool.verify.bundle import parse_bundle
 from release_tool.verify.evidence import evidence_for_digest
+from release_tool.verify.root import parse_root
+from release_tool.verify.timestamps import check_timestamps
 from release_tool.verify.verdict import verify_release
 
 LIMIT_BYTES = 500 * 1024 * 1024
@@ -125,9 +128,20 @@ def targets(place: Path) -> dict[str, tuple[Target, list[bytes]]]:
     def bundle(content: bytes) -> None:
         verify_release(evidence_for_digest(digest, content), signer, root)
 
+    parsed = [parse_bundle(content, "a bundle") for content in bundles]
+    stamps = {one.timestamps[0]: one.content.signature for one in parsed}
+
+    def stamp(content: bytes) -> None:
+        for signature in stamps.values():
+            with contextlib.suppress(NotVerified):
+                check_timestamps((content,), signature, parse_root(root))
+                if content not in stamps:
+                    raise AssertionError("a changed time stamp was accepted")
+
     weights = upstream.checkpoint.read_bytes()
     return {
         "bundle": (bundle, bundles),
+        "stamp": (stamp, list(stamps)),
         "manifest": (Manifest.parse, [read["u2netp_mirror_v1.manifest.json"]]),
         "trusted-root": (trusted_root, [root.content]),
         "checkpoint": (checkpoint, [weights, *legacy(place)]),

@@ -59,6 +59,13 @@ def test_elsewhere_the_builder_is_local_and_the_bytes_are_the_same_twice(manifes
     assert first.payload == second.payload
 
 
+def test_the_version_before_is_read_alike(manifest: Manifest):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    older = Statement.parse(change(statement, _type="https://in-toto.io/Statement/v0.1"))
+    assert older.subjects == statement.subjects
+    assert older.predicate == statement.predicate
+
+
 def change(statement: Statement, **fields: object) -> bytes:
     return encode_json({**json.loads(statement.payload), **fields})
 
@@ -66,7 +73,7 @@ def change(statement: Statement, **fields: object) -> bytes:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"_type": "https://in-toto.io/Statement/v0.1"}, "the statement's type"),
+        ({"_type": "https://in-toto.io/Statement/v0.2"}, "the statement's type"),
         ({"predicate": None}, "no predicate"),
         ({"predicateType": 3}, "no predicate"),
         ({"subject": []}, "no subjects"),

@@ -122,7 +122,7 @@ def state_subject(content: bytes, name: str = "model.onnx") -> bytes:
     document = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": Sha256.of_bytes(content).hex}}],
-        "predicateType": "https://example.org/predicate",
+        "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {"runDetails": {"builder": {"id": "somebody"}}},
     }
     return json.dumps(document).encode()
@@ -255,6 +255,7 @@ class ReleaseMaker:
         stated: Change = lambda manifest: manifest,
         model: bytes | None = None,
         restate: Callable[[bytes], bytes] = lambda payload: payload,
+        builder: str = "",
     ) -> Path:
         """Write a release's files into a directory under the recipe's names."""
         recipe, names = U2NETP, U2NETP.names
@@ -275,7 +276,7 @@ class ReleaseMaker:
             files[names.notice] = notice
         artifacts = tuple(Artifact.of_bytes(name, content) for name, content in files.items())
         statement: Statement = make_statement(
-            subjects(artifacts), stated(manifest), Builder("urn:somebody")
+            subjects(artifacts), stated(manifest), Builder(builder or self.signer.expected.identity)
         )
         files[names.provenance] = self.signer.state(restate(statement.payload))
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Merkle paths, log checkpoints and the keys of logs, against trees grown in the test."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -16,12 +17,19 @@ from hypothesis import strategies as st
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.verify.bundle import InclusionProof, LogEntry
 from release_tool.verify.keys import LogKey
-from release_tool.verify.log import check_checkpoint, check_promise, root_of_path
+from release_tool.verify.log import (
+    check_checkpoint,
+    check_inclusion,
+    check_promise,
+    host_of,
+    root_of_path,
+)
 from release_tool.verify.root import Log, Window
 
 KEY = ed25519.Ed25519PrivateKey.generate()
 OPEN = Window(datetime(2020, 1, 1, tzinfo=UTC), None)
 LOG = Log("https://log.test", b"k" * 32, LogKey(KEY.public_key(), None), OPEN)
+V1, V2 = ("hashedrekord", "0.0.1"), ("hashedrekord", "0.0.2")
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -104,6 +112,57 @@ def test_a_log_checkpoint_is_accepted_beside_cosignatures():
 def test_a_log_checkpoint_by_another_name_or_of_another_tree_is_refused(text):
     with pytest.raises(NotVerified):
         check_checkpoint(proof_with(text), LOG)
+
+
+def entry_in(origin: str, kind: tuple[str, str], promise: bytes | None = None) -> LogEntry:
+    """Make the only entry of a log whose checkpoint has this origin, signed under its name."""
+    root = sha256(b"\0{}").digest()
+    text = checkpoint(root=root, name=origin.partition(" - ")[0], origin=origin)
+    return LogEntry(
+        0, LOG.key_id, *kind, None, promise, InclusionProof(0, 1, root, (), text), b"{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "kind"),
+    [
+        ("https://log.test", "log.test", V2),
+        ("https://log.test/", "log.test", V2),
+        ("https://log.test:8080/api", "log.test", V2),
+        ("https://[::1]:8080", "::1", V2),
+        ("https://log.test", "log.test - 123", V1),
+    ],
+)
+def test_an_entry_without_a_promise_is_proved_by_the_log_at_its_url(url, origin, kind):
+    check_inclusion(entry_in(origin, kind), replace(LOG, url=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "kind"),
+    [
+        ("https://log.test:8080", "log.test:8080", V2),
+        ("https://log.test/api", "log.test/api", V2),
+        ("https://log.test", "Log.test", V2),
+        ("https://log.test", "log.tes", V2),
+        ("https://log.test", "log.test.evil", V2),
+        ("https://log.test", "log.test - 123", V2),
+        ("https://log.test", "other.test - 123", V1),
+    ],
+)
+def test_a_log_checkpoint_of_another_origin_proves_no_entry_without_a_promise(url, origin, kind):
+    log = replace(LOG, url=url)
+    with pytest.raises(NotVerified) as refused:
+        check_inclusion(entry_in(origin, kind), log)
+    assert f"origin: expected log.test, actual {origin}" in str(refused.value)
+    # A promise ties the entry to the log's key; the name then only has to fit its own signature.
+    check_inclusion(entry_in(origin, kind, promise=b"checked by its own step"), log)
+
+
+@pytest.mark.parametrize("url", ["", "log.test", "https://", "https:///api"])
+def test_a_log_without_an_address_proves_no_entry_without_a_promise(url):
+    assert host_of(url) == ""
+    with pytest.raises(CannotVerify, match="names no host"):
+        check_inclusion(entry_in("log.test", V2), replace(LOG, url=url))
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,21 @@ import pytest
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
+from release_tool.core.documents import encode_json
 from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.provenance.statement import (
+    BUILD_TYPE,
+    LOCAL_BUILDER,
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    Statement,
+)
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.trust.signer import GITHUB_ISSUER
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.claims import Claims
+from release_tool.verify.contents import check_builder
 from release_tool.verify.evidence import (
     Evidence,
     Sidecars,
@@ -53,7 +64,7 @@ def test_a_whole_release_is_verified_by_every_step(v1, release):
     assert said[12] == "2 properties in the model are the manifest's"
     assert verified.provenance is not None
     assert verified.provenance.upstream_commit == "ab" * 20
-    assert verified.provenance.builder == "urn:somebody"
+    assert verified.provenance.builder == v1.expected.identity
 
 
 def test_a_release_with_a_notice_is_verified_and_needs_it(v1, releases, tmp_path):
@@ -190,7 +201,7 @@ def test_another_recipe_is_named_in_the_refusal(copy):
 
 
 def test_the_provenance_of_another_signer_is_refused(v1, v2, copy):
-    (copy / NAMES.provenance).write_bytes(v2.state(b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"sha256":"' + b"0" * 64 + b'"}}],"predicateType":"p","predicate":{}}'))  # fmt: skip  # noqa: E501
+    (copy / NAMES.provenance).write_bytes(v2.state(b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"sha256":"' + b"0" * 64 + b'"}}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{}}'))  # fmt: skip  # noqa: E501
     with pytest.raises(NotVerified, match="the transparency log"):
         verify(v1, copy)
 
@@ -207,7 +218,7 @@ def test_the_provenance_serves_as_bundle_of_the_model(v1, copy):
     content = (copy / NAMES.provenance).read_bytes()
     alone = copy / "alone.onnx"
     shutil.copy(copy / NAMES.model, alone)
-    assert verify(v1, alone, bundle=content).provenance.builder == "urn:somebody"
+    assert verify(v1, alone, bundle=content).provenance.builder == v1.expected.identity
 
 
 @pytest.mark.parametrize("suffix", [".sigstore.json", ".sigstore", ".bundle"])
@@ -408,15 +419,98 @@ def rebuilt(**changes):
     [
         {"build": {"buildType": "urn:somebody:else", "resolvedDependencies": []}},
         {"predicate": {"buildDefinition": None}},
-        {"statement": {"predicateType": "urn:something"}},
-        {"predicate": {"runDetails": None}},
-        {"predicate": {"runDetails": {"builder": None}}},
     ],
 )
 def test_a_provenance_of_another_kind_is_not_held_against_the_manifest(
     v1, releases, tmp_path, changes
 ):
     assert verify(v1, releases.make(tmp_path / "r", restate=rebuilt(**changes))).provenance
+
+
+def test_a_statement_that_is_no_provenance_does_not_speak_for_a_model(v1, releases, tmp_path):
+    kind = "https://slsa.dev/verification_summary/v1"
+    failed = rebuilt(statement={"predicateType": kind}, predicate={"verificationResult": "FAILED"})
+    directory = releases.make(tmp_path / "r", restate=failed)
+    reason = "what is stated of the file: expected its provenance, https://slsa.dev/provenance/v1"
+    with pytest.raises(NotVerified, match=reason):
+        verify(v1, directory)
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(directory / NAMES.model, alone)
+    with pytest.raises(NotVerified, match=reason):
+        verify(v1, alone, bundle=(directory / NAMES.provenance).read_bytes())
+
+
+WORKFLOW = "https://github.com/rehearsal/u2netp-mirror/.github/workflows/{}@refs/heads/main"
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [WORKFLOW.format("other.yml"), LOCAL_BUILDER, WORKFLOW.format("release.yml").upper()],
+)
+def test_a_builder_that_the_certificate_does_not_bear_out_is_refused(
+    v1, releases, tmp_path, builder
+):
+    directory = releases.make(tmp_path / "r", builder=builder)
+    with pytest.raises(NotVerified) as caught:
+        verify(v1, directory)
+    assert str(caught.value) == (
+        f"the builder by the provenance: expected {v1.expected.identity}, actual {builder}"
+    )
+    alone = tmp_path / "alone.onnx"
+    shutil.copy(directory / NAMES.model, alone)
+    with pytest.raises(NotVerified, match="the builder by the provenance"):
+        verify(v1, alone, bundle=(directory / NAMES.provenance).read_bytes())
+    evidence = evidence_for_digest(
+        Sha256.of_file(alone), (directory / NAMES.provenance).read_bytes(), U2NETP
+    )
+    with pytest.raises(NotVerified, match="the builder by the provenance"):
+        verify_release(evidence, v1.expected, v1.root)
+
+
+@pytest.mark.parametrize("details", [None, {"builder": None}, {"builder": {"id": 3}}])
+def test_a_provenance_of_ours_without_a_builder_is_refused(v1, releases, tmp_path, details):
+    restate = rebuilt(predicate={"runDetails": details})
+    with pytest.raises(NotVerified, match="the builder by the provenance: expected https://"):
+        verify(v1, releases.make(tmp_path / "r", restate=restate))
+
+
+def test_a_bundle_with_two_statements_has_both_builders_checked(v1, releases, copy):
+    other = releases.make(copy / "other", builder=LOCAL_BUILDER)
+    with pytest.raises(NotVerified, match="the builder by the provenance"):
+        verify(v1, copy / NAMES.model, bundle=other / NAMES.provenance)
+
+
+def stated_by(builder: str) -> Statement:
+    document = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": "a", "digest": {"sha256": "0" * 64}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": {"buildType": BUILD_TYPE},
+            "runDetails": {"builder": {"id": builder}},
+        },
+    }
+    return Statement.parse(encode_json(document))
+
+
+def test_a_reusable_workflow_may_be_named_by_itself_or_by_its_caller():
+    caller, called = (WORKFLOW.format(name) for name in ("caller.yml", "called.yml"))
+    claims = Claims(called, GITHUB_ISSUER, build_signer_uri=called, workflow=caller)
+    for builder in (caller, called):
+        check_builder(stated_by(builder), claims)
+    with pytest.raises(NotVerified, match=r"expected .*caller.yml"):
+        check_builder(stated_by(WORKFLOW.format("other.yml")), claims)
+
+
+def test_who_signs_elsewhere_may_not_name_a_workflow_as_builder():
+    somebody = Claims("somebody@example.com", "https://accounts.example.com")
+    check_builder(stated_by(LOCAL_BUILDER), somebody)
+    with pytest.raises(
+        NotVerified, match="expected urn:release-tool:builder:local, actual https://github"
+    ):
+        check_builder(stated_by(WORKFLOW.format("release.yml")), somebody)
+    pipeline = replace(somebody, workflow="https://ci.example.com/.github/workflows/a.yml@main")
+    check_builder(stated_by(str(pipeline.workflow)), pipeline)
 
 
 def test_a_licence_that_is_not_at_hand_is_not_checked(v1, copy):

@@ -19,7 +19,7 @@ NAMES = U2NETP.names
 OTHERS = [NAMES.license, NAMES.manifest, NAMES.bundle]
 
 
-def state(subjects: dict[str, bytes], build_type: str) -> bytes:
+def state(subjects: dict[str, bytes], build_type: str, builder: str = "urn:any") -> bytes:
     document = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
@@ -27,7 +27,10 @@ def state(subjects: dict[str, bytes], build_type: str) -> bytes:
             for name, content in subjects.items()
         ],
         "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {"buildDefinition": {"buildType": build_type}},
+        "predicate": {
+            "buildDefinition": {"buildType": build_type},
+            "runDetails": {"builder": {"id": builder}},
+        },
     }
     return json.dumps(document).encode()
 
@@ -85,6 +88,7 @@ def test_a_foreign_statement_may_call_the_model_anything_and_that_is_told(v1, co
 
 
 def test_of_two_subjects_with_one_digest_the_model_counts(v1, content):
-    bundle = v1.state(state({"copy.txt": content, NAMES.model: content}, BUILD_TYPE))
+    subjects = {"copy.txt": content, NAMES.model: content}
+    bundle = v1.state(state(subjects, BUILD_TYPE, v1.expected.identity))
     evidence = evidence_for_digest(Sha256.of_bytes(content), bundle, U2NETP)
     assert verify_release(evidence, v1.expected, v1.root)

@@ -86,7 +86,7 @@ def test_a_signed_statement_is_verified_for_each_of_its_subjects(
     bundle = statement_bundles["v1" if signer.stack.rekor.api_version == 1 else "v2"]
     verified = signer.verify(bundle, content)
     assert verified.provenance is not None
-    assert verified.provenance.predicate_type == "https://example.org/predicate"
+    assert verified.provenance.predicate_type == "https://slsa.dev/provenance/v1"
     assert verified.provenance.builder == "somebody"
     with pytest.raises(NotVerified, match="the file's digest: expected that of a subject"):
         signer.verify(bundle, b"another file")
@@ -294,7 +294,7 @@ def test_a_statement_signature_over_another_payload_is_refused(signer):
     bundle = signer.state(
         b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"sha256":"'
         + b"00" * 32
-        + b'"}}],"predicateType":"p","predicate":{}}'
+        + b'"}}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{}}'
     )
 
     def forge(document):

@@ -224,9 +224,9 @@ OTHER = der.octet_string(b"\0" * 32)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (drop(CONTENT_TYPE), "lacks a signed attribute"),
-        (drop(MESSAGE_DIGEST), "lacks a signed attribute"),
-        (drop(SIGNING_CERTIFICATE_V2), "lacks a signed attribute"),
+        (drop(CONTENT_TYPE), "does not sign what it must"),
+        (drop(MESSAGE_DIGEST), "does not sign what it must"),
+        (drop(SIGNING_CERTIFICATE_V2), "does not sign what it must"),
         (replace(CONTENT_TYPE, der.oid(SIGNED_DATA)), "not by any of"),
         (replace(MESSAGE_DIGEST, OTHER), "not by any of"),
         (replace(f"{MESSAGE_DIGEST}+", OTHER), "attribute twice"),

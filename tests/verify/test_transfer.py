@@ -11,6 +11,7 @@ import respx
 
 from release_tool.core.api import ApiRoot, open_client
 from release_tool.core.errors import CannotVerify, TryAgain, UsageError
+from release_tool.core.names import RepoSlug
 from release_tool.core.token import Token
 from release_tool.core.watchdog import Watchdog, open_watch
 from release_tool.publish.github import open_github
@@ -91,16 +92,15 @@ def test_a_body_of_no_stated_length_is_not_taken_for_whole_when_it_was_cut_off()
         ask(api)
 
 
-def test_a_publisher_gives_a_dripping_server_up_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("release_tool.publish.wire.CALL_DEADLINE_SECONDS", 0.3)
+def test_a_publisher_gives_a_dripping_server_up_too():
     for start in (HEAD + b"X-Drip: ", HEAD + b"\r\n"):
         with (
             dripping((start, b"a")) as api,
-            open_github(api, sleep=lambda _: None) as github,
+            open_github(api, sleep=lambda _: None, answer_seconds=0.3) as github,
             pytest.raises(TryAgain, match=r"takes too long|refused"),
         ):
             github.wire.timeout = httpx.Timeout(5.0)
-            list(github.fetch_pages("listing", f"{api}/x", str))
+            github.fetch_repository(RepoSlug("owner", "name"))
 
 
 def test_a_connection_opened_after_the_time_is_over_ends_at_once():
