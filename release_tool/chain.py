@@ -4,7 +4,6 @@ Each function here is one command's work; a stage knows none of its neighbours, 
 them all.
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,12 @@ from pathlib import Path
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified, TryAgain
-from release_tool.core.files import install_files, staging_directory, write_whole
+from release_tool.core.files import (
+    install_files,
+    staging_directory,
+    temporary_directory,
+    write_whole,
+)
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
 from release_tool.export.run import Export, export_model
@@ -22,14 +26,24 @@ from release_tool.provenance.description import describe_release
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.provenance.statement import Builder, make_statement
 from release_tool.publish.github import GitHub
-from release_tool.publish.preflight import check_publishable
 from release_tool.publish.remote import DraftRelease, PublishedRelease
 from release_tool.publish.transaction import publish_release
+from release_tool.readiness import (
+    open_signed,
+    require_ready,
+    require_signable,
+    require_uploadable,
+)
 from release_tool.recipes.recipe import Recipe
-from release_tool.resume import adopt_signatures, keep_attestation, prove_earlier_export
+from release_tool.resume import (
+    RUN_AGAIN,
+    adopt_signatures,
+    keep_attestation,
+    prove_earlier_export,
+)
 from release_tool.sidecars import make_sidecars, write_sidecars
 from release_tool.signing.sign import open_session
-from release_tool.signing.token import Identity
+from release_tool.signing.token import Identity, check_builder
 from release_tool.trust.instance import SigstoreInstance, TrustedRoot
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.upstream.checkout import Checkout, open_checkout
@@ -187,6 +201,7 @@ def sign_release(
     if reused is not None:
         progress.note("reusing the signatures, they cover these bytes")
         return reused
+    check_builder(identity, builder)
     with progress.stage("sign"), open_session(instance, identity) as session:
         bundle = session.sign_artifact(exported.model)
         signed = Artifact.of_bytes(recipe.names.bundle, bundle)
@@ -219,21 +234,18 @@ def upload_release(
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Verify a signed release as a consumer would, publish those very bytes, and read them back."""
     to, names = services.to, recipe.names
-    open_exported(directory, recipe)
     with progress.stage("verify before upload"):
-        evidence = open_evidence(directory, recipe)
-        verified = verify_release(evidence, signer, root)
-    # From here on the verified digests decide: a file that changes meanwhile is not uploaded.
-    artifacts = tuple(
-        Artifact(file.name, file.size or 0, file.digest) for file in verified.artifacts
-    )
+        # From here on the verified digests decide: a file that changes meanwhile is not uploaded.
+        signed = open_signed(directory, recipe, signer, root)
+        verified = signed.verified
+        require_uploadable(services.github, to, signed, names.manifest)
     with progress.stage("publish"):
         released = publish_release(
             services.github,
             to.repo,
             to.tag,
-            {artifact.name: directory / artifact.name for artifact in artifacts},
-            artifacts=artifacts,
+            signed.files,
+            artifacts=signed.artifacts,
             manifest_name=names.manifest,
             target=to.target,
             title=f"{recipe.model_id} ({to.tag})",
@@ -244,7 +256,7 @@ def upload_release(
     if isinstance(released, PublishedRelease):
         verified = fetch_and_verify(services, recipe, signer, root, progress=progress)
         with progress.stage("attestation"):
-            keep_attestation(services.github, services.source, to, evidence, progress)
+            keep_attestation(services.github, to, signed.evidence, progress)
     return released, verified
 
 
@@ -256,24 +268,31 @@ def fetch_and_verify(
     *,
     progress: Progress = SILENT,
 ) -> VerifiedRelease:
-    """Download a published release into a directory of its own and verify it as a consumer."""
+    """Download a published release into a directory of its own and verify it as a consumer.
+
+    It is out by now, so whatever does not come may come later: raises `TryAgain`.
+    """
     source, to = services.source, services.to
-    with tempfile.TemporaryDirectory(prefix="release-tool-") as name:
+    with temporary_directory() as place:
+
+        def fetch() -> Path:
+            return fetch_release(
+                source.client,
+                source.api,
+                to.repo,
+                to.tag,
+                recipe,
+                place,
+                progress=progress,
+                token=source.token,
+            )
+
         try:
             with progress.stage("fetch back"):
-                quarantine = fetch_release(
-                    source.client,
-                    source.api,
-                    to.repo,
-                    to.tag,
-                    recipe,
-                    Path(name),
-                    progress=progress,
-                    token=source.token,
-                )
+                quarantine = services.github.patience.insist(fetch, CannotVerify, TryAgain)
         except (CannotVerify, TryAgain) as error:
             text = f"{to} is published, but cannot be read back yet: {error.message}"
-            raise TryAgain(text, hint="run the same command again; it finds out") from error
+            raise TryAgain(text, hint=RUN_AGAIN) from error
         with progress.stage("verify as a consumer"):
             return verify_release(open_evidence(quarantine, recipe), signer, root)
 
@@ -282,23 +301,25 @@ def publish(
     plan: Plan, services: Services, environment: Mapping[str, str], *, progress: Progress = SILENT
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Take a release the whole way; run again, it goes on where an earlier run stopped."""
-    recipe, target = plan.recipe, services.publication
+    target = services.publication
     with progress.stage("preflight"):
-        check_ready(target.github, target.to)
+        require_ready(target.github, target.to)
     exported = export_release(
-        plan.source, recipe, plan.out, environment, reuse=plan.reuse, progress=progress
+        plan.source, plan.recipe, plan.out, environment, reuse=plan.reuse, progress=progress
     ).release
+    return release_exported(exported, plan.recipe, services, progress=progress)
+
+
+def release_exported(
+    exported: ExportedRelease, recipe: Recipe, services: Services, *, progress: Progress = SILENT
+) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
+    """Take an export the rest of the way: signed, published, verified and attested."""
+    target, out = services.publication, exported.directory
+    require_signable(target.github, target.to, exported)
     if adopt_signatures(target.github, target.source, target.to, recipe, exported):
         progress.note("took the signatures over from the release")
     identity, instance = services.identity, services.instance
-    sign_release(plan.out, recipe, instance, identity, services.builder, progress=progress)
+    sign_release(out, recipe, instance, identity, services.builder, progress=progress)
     return upload_release(
-        plan.out, recipe, target, identity.signer, instance.trusted_root, progress=progress
+        out, recipe, target, identity.signer, instance.trusted_root, progress=progress
     )
-
-
-def check_ready(github: GitHub, to: Destination) -> None:
-    """Fail for what would stop the upload anyway, before anything costs time or is signed."""
-    for finding in check_publishable(github, to.repo, to.tag, target=to.target):
-        if finding.error is not None:
-            raise finding.error

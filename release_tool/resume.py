@@ -8,7 +8,6 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import (
     CannotVerify,
     ConflictError,
@@ -22,17 +21,17 @@ from release_tool.core.names import Destination
 from release_tool.core.progress import Progress
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.provenance.exported import ExportedRelease, open_exported
-from release_tool.publish.attestation import send_attestation
+from release_tool.publish.attestation import keep_bundle
 from release_tool.publish.github import GitHub
 from release_tool.publish.plan import read_marker
 from release_tool.publish.remote import RemoteRelease
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkpoint import Checkpoint
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
-from release_tool.verify.download import fetch_attestations
 from release_tool.verify.evidence import Evidence
-from release_tool.verify.transfer import OCTETS, NotFound, Source, read_body
+from release_tool.verify.transfer import OCTETS, Source, read_body
 
+RUN_AGAIN = "run the same command again: it leaves the release as it is, and goes on from there"
 PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
 
 
@@ -82,41 +81,53 @@ def adopt_signatures(
         found = {asset.name: asset.digest for asset in published.assets}
         if found.get(manifest.name, manifest.digest) != manifest.digest:
             raise ConflictError(f"{to} is published with other contents", hint="choose another tag")
-        return adopt_from(published, source, to, recipe, exported.directory)
+        return adopt_from(published, github, source, to, recipe, exported.directory)
     for draft in github.fetch_releases(to.repo):
         marker = read_marker(to.tag, draft)
         if marker is not None and marker.manifest == manifest.digest:
-            return adopt_from(draft, source, to, recipe, exported.directory)
+            return adopt_from(draft, github, source, to, recipe, exported.directory)
     return False
 
 
 def adopt_from(
-    release: RemoteRelease, source: Source, to: Destination, recipe: Recipe, out: Path
+    release: RemoteRelease,
+    github: GitHub,
+    source: Source,
+    to: Destination,
+    recipe: Recipe,
+    out: Path,
 ) -> bool:
-    """Write both bundles of a release beside the model, unless one is here or missing there."""
+    """Write both bundles of a release beside the model, unless one is here or missing there.
+
+    Without those of a published release nothing can go on, since it is signed for good: raises
+    `TryAgain`. A draft is signed anew.
+    """
     names = (recipe.names.bundle, recipe.names.provenance)
     assets = {asset.name: asset for asset in release.assets if asset.state == "uploaded"}
     if any((out / name).exists() for name in names) or not assets.keys() >= set(names):
         return False
-    try:
-        contents = {
-            name: read_body(
-                source,
-                f"{source.api}/repos/{to.repo}/releases/assets/{assets[name].id}",
-                OCTETS,
-                BUNDLE_LIMIT_BYTES,
-            )
+
+    def fetch() -> dict[str, bytes]:
+        place = f"{source.api}/repos/{to.repo}/releases/assets"
+        return {
+            name: read_body(source, f"{place}/{assets[name].id}", OCTETS, BUNDLE_LIMIT_BYTES)
             for name in names
         }
-    except (NotFound, CannotVerify):
-        return False
+
+    try:
+        contents = github.patience.insist(fetch, TryAgain)
+    except CannotVerify as error:
+        if release.draft:
+            return False
+        text = f"{to} is published, but its signatures do not come: {error.message}"
+        raise TryAgain(text, hint=RUN_AGAIN) from error
     for name, content in contents.items():
         write_whole(out / name, content)
     return True
 
 
 def keep_attestation(
-    github: GitHub, source: Source, to: Destination, evidence: Evidence, progress: Progress
+    github: GitHub, to: Destination, evidence: Evidence, progress: Progress
 ) -> None:
     """Store the provenance with GitHub's attestations, unless it is there already.
 
@@ -126,21 +137,10 @@ def keep_attestation(
     provenance = evidence.sidecars.provenance if evidence.sidecars else None
     if provenance is None:
         return
-    wanted = parse_json_object(provenance, "the provenance bundle")
-    digest, token = evidence.digest, source.token
     try:
-        kept = fetch_attestations(source.client, source.api, to.repo, digest, token=token)
-    except CannotVerify:
-        kept = ()
-    try:
-        if any(parse_json_object(bundle, "an attestation") == wanted for bundle in kept):
-            progress.note("the attestation is stored already")
-        elif send_attestation(github, to.repo, provenance):
-            progress.note("attestation stored")
-        else:
-            progress.note("the token may not store attestations")
+        progress.note(keep_bundle(github, to.repo, evidence.digest, provenance).value)
     except TryAgain as error:
         text = f"{to} is published, but its attestation is not stored yet: {error.message}"
-        raise TryAgain(text, hint="run the same command again") from error
+        raise TryAgain(text, hint=RUN_AGAIN) from error
     except PublishError as error:
-        progress.note(f"the attestation was refused: {error.message}")
+        progress.note(f"the attestation was refused, the release stands without: {error.message}")

@@ -37,7 +37,7 @@ def command(
     Example:
       release-tool abort --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
-    to = DestinationOptions(tag, None, keep_draft=False).resolve(repo, settings)
+    to = DestinationOptions(tag).resolve(repo, settings)
     api = resolve_api(github_api, settings)
     with open_github(api, require_token(os.environ), progress=state) as github:
         removed = abort_draft(github, to.repo, to.tag)

@@ -2,77 +2,116 @@
 
 import os
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import click
 
 from release_tool.cli.options import (
+    DIRECTORY,
     DestinationOptions,
     Settings,
+    SignerOptions,
+    SigningOptions,
+    TrustOptions,
     resolve_api,
-    text,
-    with_github,
+    resolve_own_signer,
+    with_destination,
     with_identity,
-    with_output,
-    with_settings,
-    with_sigstore,
+    with_verifying,
 )
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
-from release_tool.core.errors import ReleaseToolError
+from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
-from release_tool.publish.preflight import Finding, Verdict, check_publishable
-from release_tool.signing.token import NoIdentity, open_identity
-from release_tool.trust.instance import open_instance
+from release_tool.publish.preflight import Finding, Found, Verdict, find, unknown
+from release_tool.readiness import check_release
+from release_tool.signing.token import Identity, NoIdentity, check_builder, open_identity
+from release_tool.trust.instance import TrustedRoot, open_instance, open_trusted_root
+from release_tool.trust.signer import ExpectedSigner
 
 MARKS = {Verdict.OK: "ok", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "FAILED"}
 
 
 @click.command("doctor")
-@text("--repo", "OWNER/NAME", "The repository that will be published to.")
-@text("--tag", "TAG", "The release's tag; the recipe's by default.")
-@with_sigstore
+@click.argument("directory", type=DIRECTORY, required=False)
+@with_destination
 @with_identity
-@with_github
-@with_settings
-@with_output
+@with_verifying
 @click.pass_obj
 def command(
     state: State,
     settings: Settings,
-    repo: str | None,
-    tag: str | None,
-    sigstore: str | None,
+    directory: Path | None,
+    destination: DestinationOptions,
     identity_token: str | None,
+    signer: SignerOptions,
+    trust: TrustOptions,
     github_api: str | None,
 ) -> None:
     """Check what a publication will need, without changing anything.
 
+    Goes through the checks that `publish` and `upload` begin with, and says of each: ok, unknown
+    or FAILED, and what to do. DIRECTORY holds the release's files; dist/ is looked at if it is
+    there. --repo is where they go, and whose workflow signs them unless you say who does. The token
+    comes from GH_TOKEN or GITHUB_TOKEN.
+
     \b
-    Example:
+    Examples:
       release-tool doctor --repo VMAFx/vmafx --tag u2netp-mirror-v1
+      release-tool doctor dist --repo VMAFx/vmafx --target main
     """
-    to = DestinationOptions(tag, None, keep_draft=False).resolve(repo, settings)
-    source = sigstore or settings.configuration.sigstore or "production"
-    findings = [check_identity(source, identity_token)]
+    to = destination.resolve(signer.repo, settings)
+    expected = resolve_own_signer(signer, settings)
+    found: list[Identity] = []
+    signing = SigningOptions(trust.sigstore, identity_token)
+    if directory is None and Path("dist").is_dir():
+        directory = Path("dist")
+
+    def believed() -> tuple[ExpectedSigner, TrustedRoot]:
+        root = open_trusted_root(
+            trust.source(settings.configuration), offline=trust.offline, progress=state
+        )
+        own = found[0].signer if found and not names_signer(signer) else expected
+        return own, root
+
+    source = signing.source(settings.configuration)
+    findings = [find("signing identity", lambda: describe_identity(source, signing, found))]
     with open_github(resolve_api(github_api, settings), find_publish_token(os.environ)) as github:
-        findings += check_publishable(github, to.repo, to.tag)
-    rows: list[Row] = [(f.name, f"{MARKS[f.verdict]:<8} {f.text}") for f in findings]
-    checks = [{"name": f.name, "verdict": f.verdict.value, "text": f.text} for f in findings]
-    state.print_result({"release": str(to), "checks": checks}, rows)
+        findings += check_release(github, to, settings.recipe, directory, believed)
+    show_findings(state, str(to), findings)
+
+
+def names_signer(options: SignerOptions) -> bool:
+    """Tell whether somebody said who signs, and not only where the release goes."""
+    return any(getattr(options, field.name) for field in fields(options) if field.name != "repo")
+
+
+def describe_identity(source: str, signing: SigningOptions, found: list[Identity]) -> Found | str:
+    """Look for a signing identity, without asking anybody in a browser; leaves it in `found`."""
+    try:
+        identity = open_identity(open_instance(source), signing.identity_token, interactive=False)
+    except NoIdentity:
+        if sys.stdin.isatty():
+            return unknown("none yet; publish will ask you to sign in with a browser")
+        raise
+    check_builder(identity, Builder.from_environment(os.environ))
+    found.append(identity)
+    return f"{identity.subject} by {identity.issuer}"
+
+
+def show_findings(state: State, release: str, findings: list[Finding]) -> None:
+    """Print the checklist, each line with what to do about it, then raise what failed first."""
+    rows: list[Row] = []
+    for finding in findings:
+        rows.append((finding.name, f"{MARKS[finding.verdict]:<8} {finding.text}"))
+        if finding.hint and finding.verdict is not Verdict.OK:
+            rows.append(("", f"{'':<8} → {finding.hint}"))
+    checks = [
+        {"name": item.name, "verdict": item.verdict.value, "text": item.text, "hint": item.hint}
+        for item in findings
+    ]
+    state.print_result({"release": release, "checks": checks}, rows)
     failed = [finding.error for finding in findings if finding.error is not None]
     if failed:
         raise failed[0]
-
-
-def check_identity(source: str, given: str | None) -> Finding:
-    """Look for a signing identity, without asking anybody in a browser for it."""
-    try:
-        identity = open_identity(open_instance(source), given, interactive=False)
-    except NoIdentity as error:
-        if sys.stdin.isatty():
-            text = "none yet; publish will ask you to sign in with a browser"
-            return Finding("signing identity", Verdict.UNKNOWN, text)
-        return Finding("signing identity", Verdict.FAILED, error.message, error)
-    except ReleaseToolError as error:
-        return Finding("signing identity", Verdict.FAILED, error.message, error)
-    return Finding("signing identity", Verdict.OK, f"{identity.subject} by {identity.issuer}")

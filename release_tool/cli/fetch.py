@@ -12,11 +12,7 @@ from release_tool.cli.options import (
     TrustOptions,
     resolve_api,
     resolve_signer,
-    with_github,
-    with_output,
-    with_settings,
-    with_signer,
-    with_trust,
+    with_verifying,
 )
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
@@ -42,11 +38,7 @@ from release_tool.verify.verdict import verify_release
     show_default=True,
     help="Where the model is installed.",
 )
-@with_signer
-@with_trust
-@with_github
-@with_settings
-@with_output
+@with_verifying
 @click.pass_obj
 def command(
     state: State,
@@ -70,7 +62,7 @@ def command(
         raise UsageError("fetch needs a network; to verify what is here, use verify --offline")
     wanted = Destination.parse(release)
     expected = resolve_signer(signer, settings)
-    root = open_trusted_root(trust.source(settings.configuration), offline=False)
+    root = open_trusted_root(trust.source(settings.configuration), offline=False, progress=state)
     api = resolve_api(github_api, settings, consumer=True)
     with (
         open_quarantine(directory, wanted) as place,

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 DEFAULT_RECIPE = "u2netp"
 DEFAULT_API = "https://api.github.com"
+DEFAULT_INSTANCE = "production"
 
 
 class GivenPath(click.Path):
@@ -98,7 +99,19 @@ class TrustOptions:
     def source(self, configuration: Configuration) -> str | Path:
         """Return the trusted root's file, or the name or file of the instance."""
         configured = configuration.sigstore if configuration.named else None
-        return self.trusted_root or self.sigstore or configured or "production"
+        return self.trusted_root or self.sigstore or configured or DEFAULT_INSTANCE
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """With which Sigstore to sign, and as whom."""
+
+    sigstore: str | None
+    identity_token: str | None
+
+    def source(self, configuration: Configuration) -> str:
+        """Return the name or the file of the instance."""
+        return self.sigstore or configuration.sigstore or DEFAULT_INSTANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +119,7 @@ class DestinationOptions:
     """Where a release goes, beside the repository."""
 
     tag: str | None
-    target: str | None
-    keep_draft: bool
+    target: str | None = None
 
     def resolve(self, repo: str | None, settings: Settings) -> Destination:
         """Parse the repository and the tag: by hand, else the configured and the recipe's."""
@@ -206,10 +218,22 @@ with_signer = grouped(
     text("--runner", "KIND", "Its runner: github-hosted or self-hosted."),
 )
 
+with_sigstore = text("--sigstore", "NAME|FILE", "production (default), staging or a trust config.")
+with_identity = click.option(
+    "--identity-token",
+    envvar="SIGSTORE_ID_TOKEN",
+    type=TEXT,
+    metavar="TOKEN",
+    help="OIDC token; GitHub Actions' own by default, or a browser. [env: SIGSTORE_ID_TOKEN]",
+)
+with_github = text("--github-api", "URL", f"GitHub's REST API; {DEFAULT_API} by default.")
+with_keep_draft = click.option("--keep-draft", is_flag=True, help="Stop before publishing.")
+with_signing = grouped(SigningOptions, "signing", with_sigstore, with_identity)
+
 with_trust = grouped(
     TrustOptions,
     "trust",
-    text("--sigstore", "NAME|FILE", "production (default), staging or a trust config."),
+    with_sigstore,
     click.option("--trusted-root", type=FILE, help="Believe this trusted root and no other."),
     click.option("--offline", is_flag=True, help="Use the installed trusted root; no network."),
 )
@@ -219,18 +243,14 @@ with_destination = grouped(
     "destination",
     text("--tag", "TAG", "The release's tag; the recipe's by default."),
     text("--target", "COMMIT", "What the tag names; the default branch."),
-    click.option("--keep-draft", is_flag=True, help="Stop before publishing."),
 )
 
-with_sigstore = text("--sigstore", "NAME|FILE", "production (default), staging or a trust config.")
-with_identity = click.option(
-    "--identity-token",
-    envvar="SIGSTORE_ID_TOKEN",
-    type=TEXT,
-    metavar="TOKEN",
-    help="OIDC identity token; by default the CI's own, or a browser. [env: SIGSTORE_ID_TOKEN]",
-)
-with_github = text("--github-api", "URL", f"GitHub's REST API; {DEFAULT_API} by default.")
+
+def with_verifying(function: Function) -> Function:
+    """Add what every command takes that judges a release: signer, trust, GitHub and settings."""
+    for option in (with_output, with_settings, with_github, with_trust, with_signer):
+        function = option(function)
+    return function
 
 
 def resolve_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:

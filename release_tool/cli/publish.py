@@ -12,14 +12,15 @@ from release_tool.cli.options import (
     FILE,
     DestinationOptions,
     Settings,
+    SigningOptions,
     resolve_api,
     text,
     with_destination,
     with_github,
-    with_identity,
+    with_keep_draft,
     with_output,
     with_settings,
-    with_sigstore,
+    with_signing,
 )
 from release_tool.cli.releases import show_release
 from release_tool.cli.sources import open_source
@@ -37,8 +38,8 @@ from release_tool.trust.instance import open_instance
 @text("--repo", "OWNER/NAME", "Where the release goes.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
 @with_destination
-@with_sigstore
-@with_identity
+@with_keep_draft
+@with_signing
 @with_github
 @with_settings
 @with_output
@@ -51,8 +52,8 @@ def command(
     repo: str | None,
     out: Path,
     destination: DestinationOptions,
-    sigstore: str | None,
-    identity_token: str | None,
+    keep_draft: bool,
+    signing: SigningOptions,
     github_api: str | None,
 ) -> None:
     """Export, sign, upload and verify: the whole release.
@@ -68,12 +69,12 @@ def command(
     # What can fail cheaply fails first: nothing is exported for want of a token.
     to, token = destination.resolve(repo, settings), require_token(os.environ)
     api = resolve_api(github_api, settings)
-    instance = open_instance(sigstore or settings.configuration.sigstore or "production")
-    identity = open_identity(instance, identity_token, interactive=sys.stdin.isatty())
+    instance = open_instance(signing.source(settings.configuration), progress=state)
+    identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
     source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)
     plan = chain.Plan(source, settings.recipe, out)
     with open_github(api, token, progress=state) as github, open_source(api, token) as released:
-        target = chain.Publication(github, released, to, keep_draft=destination.keep_draft)
+        target = chain.Publication(github, released, to, keep_draft=keep_draft)
         services = chain.Services(instance, identity, builder, target)
         result, _verified = chain.publish(plan, services, os.environ, progress=state)
     show_release(state, result)

@@ -10,10 +10,10 @@ from release_tool import chain
 from release_tool.cli.options import (
     DIRECTORY,
     Settings,
-    with_identity,
+    SigningOptions,
     with_output,
     with_settings,
-    with_sigstore,
+    with_signing,
 )
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
@@ -24,8 +24,7 @@ from release_tool.trust.instance import open_instance
 
 @click.command("sign")
 @click.argument("directory", type=DIRECTORY, default="dist")
-@with_sigstore
-@with_identity
+@with_signing
 @with_settings
 @with_output
 @click.pass_obj
@@ -33,21 +32,20 @@ def command(
     state: State,
     settings: Settings,
     directory: Path,
-    sigstore: str | None,
-    identity_token: str | None,
+    signing: SigningOptions,
 ) -> None:
     """Sign the files of a release with Sigstore.
 
     Signs the model, and a provenance statement over every file of the release, with a key that
-    lives for this run only. Takes the CI's own identity, or yours in a browser. Files that are no
-    longer what the manifest states are refused.
+    lives for this run only. Takes GitHub Actions' own identity, or yours in a browser. Files that
+    are no longer what the manifest states are refused.
 
     \b
     Example:
       release-tool sign dist
     """
-    instance = open_instance(sigstore or settings.configuration.sigstore or "production")
-    identity = open_identity(instance, identity_token, interactive=sys.stdin.isatty())
+    instance = open_instance(signing.source(settings.configuration), progress=state)
+    identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
     builder = Builder.from_environment(os.environ)
     verified = chain.sign_release(
         directory, settings.recipe, instance, identity, builder, progress=state

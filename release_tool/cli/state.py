@@ -119,15 +119,20 @@ class State:
 
     def print_error(self, error: ReleaseToolError) -> None:
         """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""
-        if self.json and not self.answered:
-            content = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
-            with suppress(ReleaseToolError):
-                self.write(encode_document({"error": content}))
+        self.answer_error(error.exit_code, error.message, error.hint)
         self.say(f"error: {error.message}", fg="red")
         if error.hint:
             self.say(f"advice: {error.hint}")
         if self.actions:
             self.say(f"::error title=release-tool::{escape_annotation(error.message)}")
+
+    def answer_error(self, exit_code: int, message: str, hint: str | None) -> None:
+        """With `--json`, print an error as the one document on stdout, unless that is out."""
+        if self.json and not self.answered:
+            self.answered = True
+            content = {"exit_code": exit_code, "message": message, "hint": hint}
+            with suppress(ReleaseToolError):
+                self.write(encode_document({"error": content}))
 
 
 def printable(text: str) -> str:

@@ -15,11 +15,8 @@ from release_tool.cli.options import (
     resolve_api,
     resolve_own_signer,
     with_destination,
-    with_github,
-    with_output,
-    with_settings,
-    with_signer,
-    with_trust,
+    with_keep_draft,
+    with_verifying,
 )
 from release_tool.cli.releases import show_release
 from release_tool.cli.sources import open_source
@@ -32,17 +29,15 @@ from release_tool.trust.instance import open_trusted_root
 @click.command("upload")
 @click.argument("directory", type=DIRECTORY, default="dist")
 @with_destination
-@with_signer
-@with_trust
-@with_github
-@with_settings
-@with_output
+@with_keep_draft
+@with_verifying
 @click.pass_obj
 def command(
     state: State,
     settings: Settings,
     directory: Path,
     destination: DestinationOptions,
+    keep_draft: bool,
     signer: SignerOptions,
     trust: TrustOptions,
     github_api: str | None,
@@ -59,11 +54,13 @@ def command(
     """
     to = destination.resolve(signer.repo, settings)
     expected = resolve_own_signer(signer, settings)
-    root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
+    root = open_trusted_root(
+        trust.source(settings.configuration), offline=trust.offline, progress=state
+    )
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
     with open_github(api, token, progress=state) as github, open_source(api, token) as source:
-        target = chain.Publication(github, source, to, keep_draft=destination.keep_draft)
+        target = chain.Publication(github, source, to, keep_draft=keep_draft)
         result, _verified = chain.upload_release(
             directory, settings.recipe, target, expected, root, progress=state
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from release_tool.cli.judging import Outcome
 from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.errors import NotVerified, ReleaseToolError
-from release_tool.verify.release import VerifiedRelease
+from release_tool.verify.release import VERDICTS_SCHEMA, VerifiedRelease
 
 
 def show_verdict(state: State, verified: VerifiedRelease) -> None:
@@ -27,7 +27,7 @@ def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
     rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), BLANK)]
     documents = [outcome.to_json() for outcome in outcomes]
     failed = max(refusals, key=lambda refusal: isinstance(refusal, NotVerified), default=None)
-    state.print_result({"verdicts": documents}, rows[:-1])
+    state.print_result({"schema": VERDICTS_SCHEMA, "verdicts": documents}, rows[:-1])
     if failed is not None:
         text = f"{len(refusals)} of {len(outcomes)} models are not verified; first: "
         raise kind_of(failed)(text + failed.message, hint=failed.hint)

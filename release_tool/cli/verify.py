@@ -80,7 +80,9 @@ def command(
         raise UsageError("--upstream-dir goes with --checkpoint")
     expected = resolve_signer(signer, settings)
     state.note(f"expecting {expected.identity}, by {policy_source(signer, settings)}")
-    root = open_trusted_root(trust.source(settings.configuration), offline=trust.offline)
+    root = open_trusted_root(
+        trust.source(settings.configuration), offline=trust.offline, progress=state
+    )
     prove = rebuild = None
     if checkpoint is not None:
         from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)

@@ -30,6 +30,10 @@ class AnswerLost(TryAgain):
     """
 
 
+class TooSlow(AnswerLost):
+    """The time for the call ran out before its answer was whole; a peer may do so on purpose."""
+
+
 class RateLimited(TryAgain):
     """GitHub did nothing and asks to wait `seconds`, or some while where that is None."""
 

@@ -1,11 +1,11 @@
-"""Typed calls to GitHub's REST API (version 2026-03-10), and no decisions.
+"""Typed calls to GitHub's REST API, and no decisions.
 
 Every method is one question or one order; what to ask and in which order is for `transaction.py`.
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 import httpx
 
-from release_tool.core.api import open_client
+from release_tool.core.api import OLDEST_VERSION, open_client
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import PublishError, UsageError
 from release_tool.core.names import CommitId, RepoSlug, Tag
 from release_tool.core.progress import SILENT, Progress
-from release_tool.publish.failures import AnswerLost, Forbidden, Moved
+from release_tool.publish.failures import AnswerLost, Forbidden, Moved, Refused
 from release_tool.publish.origin import GITHUB_API, ApiRoot, Token
 from release_tool.publish.patience import PATIENCE_SECONDS, Patience
 from release_tool.publish.remote import (
@@ -28,6 +28,7 @@ from release_tool.publish.remote import (
     RemoteRelease,
     RemoteRepository,
     parse_asset,
+    parse_attestations,
     parse_commit,
     parse_enabled,
     parse_list,
@@ -37,6 +38,7 @@ from release_tool.publish.remote import (
 )
 from release_tool.publish.streams import open_upload
 from release_tool.publish.wire import (
+    ANSWER_SECONDS,
     BYTES_TYPE,
     REDIRECTS,
     SILENCE_TIMEOUT_SECONDS,
@@ -50,9 +52,11 @@ T = TypeVar("T")
 
 MAX_PAGES = 100
 """GitHub itself lists no more than 10,000 releases."""
+PAGE_BYTES = 1024 * 1024
+"""What one page of a list may well have."""
 
 
-def open_github(
+def open_github(  # noqa: PLR0913 - one keyword a part of the outside world
     api: str = GITHUB_API,
     token: str | Token | None = None,
     *,
@@ -62,13 +66,15 @@ def open_github(
     clock: Callable[[], float] = time.time,
     patience_seconds: float = PATIENCE_SECONDS,
     silence_seconds: float = SILENCE_TIMEOUT_SECONDS,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> "GitHub":
     """Open a conversation with the API at `api`; use it in a `with` block.
 
     A `client` that is passed in stays open and must carry no Authorization of its own. Proxies
     of the environment are used, but never for loopback. Calls wait for GitHub no longer than
-    `silence_seconds` without a byte, and `patience_seconds` in all for better times. Raises
-    `UsageError` for a bad address and `PublishError` for a malformed token.
+    `silence_seconds` without a byte, `answer_seconds` for the whole of a small answer, and
+    `patience_seconds` in all for better times. Raises `UsageError` for a bad address and
+    `PublishError` for a malformed token.
     """
     root = ApiRoot.parse(api)
     try:
@@ -81,7 +87,7 @@ def open_github(
     if client is None:
         client = own = open_client(root)
     patience = Patience(progress, sleep, clock, patience_seconds)
-    return GitHub(Wire(client, root, secret, patience, silence_seconds), own)
+    return GitHub(Wire(client, root, secret, patience, silence_seconds, answer_seconds), own)
 
 
 class GitHub:
@@ -143,7 +149,7 @@ class GitHub:
     def fetch_releases(self, repo: RepoSlug) -> tuple[RemoteRelease, ...]:
         """List the releases; drafts are among them only for a token that may push."""
         url = self.url(repo, "releases?per_page=100")
-        return tuple(self.fetch_pages(f"listing the releases of {repo}", url, parse_release))
+        return tuple(self.fetch_list(f"listing the releases of {repo}", url, parse_release))
 
     def fetch_release_by_tag(self, repo: RepoSlug, tag: Tag) -> RemoteRelease | None:
         """Ask for the published release of a tag; drafts are never found so."""
@@ -159,7 +165,7 @@ class GitHub:
         """List a release's assets, broken ones among them."""
         url = self.url(repo, f"releases/{release_id}/assets?per_page=100")
         what = f"listing the assets of release {release_id}"
-        return tuple(self.fetch_pages(what, url, parse_asset))
+        return tuple(self.fetch_list(what, url, parse_asset))
 
     def fetch_commit(self, repo: RepoSlug, ref: str) -> CommitId | None:
         """Ask which commit a branch, a commit id or `tags/NAME` stands for."""
@@ -176,6 +182,19 @@ class GitHub:
         try:
             return self.fetch_one(what, url, parse_enabled, {404})
         except Forbidden:
+            return None
+
+    def fetch_attestations(
+        self, repo: RepoSlug, subject: Sha256
+    ) -> tuple[dict[str, Any] | None, ...] | None:
+        """List the bundles kept for a digest, None for one that is not shown; None if refused."""
+        url = self.url(repo, f"attestations/{subject}?per_page=30")
+        what = f"looking for attestations at {repo}"
+        # A newer version leaves the bundles themselves out.
+        headers = {"X-GitHub-Api-Version": OLDEST_VERSION}
+        try:
+            return tuple(self.fetch_pages(what, url, parse_attestations, headers))
+        except Refused:
             return None
 
     def fetch_asset_digest(self, repo: RepoSlug, asset: RemoteAsset) -> Sha256:
@@ -211,7 +230,7 @@ class GitHub:
         empty = Call(what, "POST", url, headers=headers, size=artifact.size)
 
         def attempt() -> RemoteAsset:
-            tick = self.wire.start_deadline(what, artifact.size)
+            tick = self.wire.start_deadline(empty)
             with (
                 self.patience.progress.bar(artifact.name, artifact.size) as advance,
                 open_upload(artifact, path, advance, tick) as chunks,
@@ -253,10 +272,10 @@ class GitHub:
         self.wire.send(call, check_removed)
 
     def send_attestation(self, repo: RepoSlug, bundle: dict[str, Any]) -> None:
-        """Store an attestation; repeated freely, since the same bundle says the same twice."""
+        """Store an attestation. Not repeated: GitHub would keep the same bundle twice."""
         what = f"storing the attestation at {repo}"
         url = self.url(repo, "attestations")
-        call = Call(what, "POST", url, {"bundle": bundle}, repeatable=True)
+        call = Call(what, "POST", url, {"bundle": bundle})
         self.wire.send(call, lambda answer: answer.parse(what, parse_stored))
 
     # How a question becomes a call.
@@ -281,16 +300,18 @@ class GitHub:
         call = Call(what, "GET", url, repeatable=True, absent=frozenset(absent))
         return self.wire.send(call, read)
 
-    def fetch_pages(self, what: str, url: str, parse: Callable[[Any], T]) -> Iterator[T]:
+    def fetch_list(self, what: str, url: str, parse: Callable[[Any], T]) -> Iterator[T]:
+        """Ask for a list whose pages are JSON arrays."""
+        return self.fetch_pages(what, url, lambda value: parse_list(value, parse), {})
+
+    def fetch_pages(
+        self, what: str, url: str, parse: Callable[[Any], list[T]], headers: Mapping[str, str]
+    ) -> Iterator[T]:
         """Ask for a list, page after page; a link to another host is not followed."""
         for _ in range(MAX_PAGES):
-            call = Call(what, "GET", url, repeatable=True)
+            call = Call(what, "GET", url, headers=headers, size=PAGE_BYTES, repeatable=True)
             items, following = self.wire.send(
-                call,
-                lambda answer: (
-                    answer.parse(what, lambda value: parse_list(value, parse)),
-                    answer.next_page,
-                ),
+                call, lambda answer: (answer.parse(what, parse), answer.next_page)
             )
             yield from items
             if following is None:
@@ -303,7 +324,7 @@ class GitHub:
     def hash_once(self, call: Call) -> Sha256:
         """Download once and hash what comes, which must be as long as the asset is said to be."""
         hasher, size = hashlib.sha256(), 0
-        tick = self.wire.start_deadline(call.what, call.size)
+        tick = self.wire.start_deadline(call)
         with self.wire.open_download(call) as response:
             for chunk in response.iter_bytes():
                 tick()

@@ -7,9 +7,12 @@ import math
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from release_tool.core.errors import TryAgain
+from release_tool.core.errors import ReleaseToolError, TryAgain
 from release_tool.core.progress import Progress
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 900.0
 """All waiting of one run together; GitHub's hourly limits may ask for more, and then it ends."""
@@ -17,6 +20,9 @@ FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 UNSTATED_LIMIT_SECONDS = 60.0
 COUNTDOWN_FROM_SECONDS = 3.0
+INSIST_ATTEMPTS = 5
+INSIST_SECONDS = 120.0
+"""After that long nothing is begun anew, however few the attempts were."""
 
 
 class Patience:
@@ -51,6 +57,20 @@ class Patience:
                 hint=f"run the same command again after {self.moment(seconds)}",
             )
         return seconds
+
+    def insist(self, attempt: Callable[[], T], *failures: type[ReleaseToolError]) -> T:
+        """Make up to five attempts at what fails in one of these ways, and end as the last did."""
+        begun = self.clock()
+        for number in range(1, INSIST_ATTEMPTS):
+            try:
+                return attempt()
+            except failures as error:
+                if self.clock() - begun > INSIST_SECONDS:
+                    raise
+                seconds = self.backoff(number)
+                self.progress.note(f"{error}; trying again in {seconds:.0f} s")
+                self.pause(seconds)
+        return attempt()
 
     def moment(self, seconds: float) -> str:
         """Name the moment that is `seconds` ahead, in UTC."""

@@ -33,17 +33,22 @@ class Wanted:
         if self.manifest_name not in names or len(folded) != len(names):
             raise InputError("a release needs its manifest, and no name twice")
         for artifact in self.artifacts:
-            if not 0 < artifact.size <= MAX_ASSET_BYTES:
-                raise InputError(
-                    f"{artifact.name} has {artifact.size} bytes; GitHub takes assets"
-                    " that are not empty and under 2 GiB"
-                )
+            check_asset_size(artifact.name, artifact.size)
 
     @property
     def marker(self) -> Marker:
         """Give the marker that this release's draft carries."""
         manifest = next(item for item in self.artifacts if item.name == self.manifest_name)
         return Marker.of(self.tag, manifest, self.artifacts)
+
+
+def check_asset_size(name: str, size: int) -> None:
+    """Require a size in bytes that GitHub takes; raises `InputError`."""
+    if not 0 < size <= MAX_ASSET_BYTES:
+        raise InputError(
+            f"{name} has {size} bytes; GitHub takes assets that are not empty and under 2 GiB",
+            hint="a release cannot hold that file",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def plan_release(wanted: Wanted, state: ServerState) -> Plan:
     """
     if state.published is not None:
         return plan_after_publishing(wanted, state, state.published)
-    check_no_conflict(wanted, state.drafts)
+    check_no_conflict(wanted.tag, wanted.marker.manifest, state.drafts)
     same = [draft for draft in state.drafts if is_same(wanted, draft)]
     if not same:
         return Plan((MakeDraft(),))
@@ -198,18 +203,21 @@ def find_difference(
     return ""
 
 
-def check_no_conflict(wanted: Wanted, drafts: Iterable[RemoteRelease]) -> None:
-    """Refuse to work beside a draft for the tag that is a person's, or ours with other contents."""
+def check_no_conflict(tag: Tag, manifest: Sha256 | None, drafts: Iterable[RemoteRelease]) -> None:
+    """Refuse to work beside a draft for the tag that is a person's, or ours with other contents.
+
+    Without the manifest's digest nothing is said of drafts of ours.
+    """
     for draft in drafts:
-        marker = read_marker(wanted.tag, draft)
-        if marker is None and draft.tag == wanted.tag.name:
+        marker = read_marker(tag, draft)
+        if marker is None and draft.tag == tag.name:
             raise ConflictError(
-                f"somebody has made a draft of {wanted.tag}: {draft.url[:200]}",
+                f"somebody has made a draft of {tag}: {draft.url[:200]}",
                 hint="publish or delete it on GitHub, or choose another tag",
             )
-        if marker is not None and marker.manifest != wanted.marker.manifest:
+        if marker is not None and manifest is not None and marker.manifest != manifest:
             raise ConflictError(
-                f"a draft of {wanted.tag} with another manifest is there: {draft.url[:200]}",
+                f"a draft of {tag} with another manifest is there: {draft.url[:200]}",
                 hint="remove it with `release-tool abort`, or choose another tag",
             )
 

@@ -136,6 +136,17 @@ def parse_stored(value: Any) -> int:
     return field(an_object(value, "receipt"), "id", int)
 
 
+def parse_attestations(value: Any) -> list[dict[str, Any] | None]:
+    """Read one page of attestations: each one's bundle, or None where GitHub leaves it out."""
+    document = an_object(value, "page of attestations")
+
+    def parse(item: Any) -> dict[str, Any] | None:
+        bundle = an_object(item, "attestation").get("bundle")
+        return bundle if isinstance(bundle, dict) else None
+
+    return parse_list(document.get("attestations"), parse)
+
+
 def parse_digest(value: Any) -> Sha256 | None:
     """Read a digest; an absent one, or one of another kind, is None and must be measured."""
     try:

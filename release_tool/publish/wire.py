@@ -21,6 +21,7 @@ from release_tool.publish.failures import (
     NotSent,
     RateLimited,
     Refused,
+    TooSlow,
     make_error,
     parse_date,
 )
@@ -29,17 +30,21 @@ from release_tool.publish.patience import Patience
 
 T = TypeVar("T")
 
-API_VERSION = "2026-03-10"
 JSON_TYPE = "application/vnd.github+json"
 BYTES_TYPE = "application/octet-stream"
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_TIMEOUT_SECONDS = 60.0
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
-CALL_DEADLINE_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
+"""A small answer takes no longer, from the connection to its last byte; GitHub itself allows 10."""
+TRANSFER_SECONDS = 120.0
+"""A file may take so much longer than its bytes do, which GitHub hashes before it answers."""
 MIN_BYTES_PER_SECOND = 32 * 1024
 """A transfer slower than this is given up: 2 GiB in 18 hours."""
 ATTEMPTS = 5
+SLOW_ATTEMPTS = 2
+"""Who takes too long twice is not asked again: a question ends within about a minute."""
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -50,7 +55,7 @@ class Call:
     """One request: `what` names it in errors, such as "listing the releases".
 
     `repeatable` says that asking twice does no harm. `size` is the number of bytes that travel,
-    for the deadline. `absent` are further statuses that are answers and no errors.
+    for the deadline, where they may be many. `absent` are further statuses that are no errors.
     """
 
     what: str
@@ -63,6 +68,11 @@ class Call:
     size: int = 0
     repeatable: bool = False
     absent: frozenset[int] = frozenset()
+
+    @property
+    def is_transfer(self) -> bool:
+        """Tell whether a file travels, one way or the other."""
+        return BYTES_TYPE in (self.accept, self.headers.get("Content-Type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ class Wire:
         token: Token | None,
         patience: Patience,
         silence_seconds: float = SILENCE_TIMEOUT_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
@@ -108,6 +119,7 @@ class Wire:
         self.token = token
         self.patience = patience
         self.timeout = httpx.Timeout(silence_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        self.answer_seconds = answer_seconds
         self.monotonic = monotonic
         self.server_time: float | None = None
 
@@ -123,10 +135,13 @@ class Wire:
         return self.repeat(call, lambda: parse(self.exchange(call)))
 
     def repeat(self, call: Call, attempt: Callable[[], T]) -> T:
-        """Make up to five attempts, with jittered back-off or as long as GitHub asks to wait."""
+        """Make up to five attempts, with jittered back-off or as long as GitHub asks to wait.
+
+        Of a server that takes too long two are enough.
+        """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: may_repeat(error, call)),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=lambda state: state.attempt_number >= count_attempts(state),
             wait=self.choose_wait,
             before_sleep=self.tell,
             sleep=self.patience.pause,
@@ -151,7 +166,8 @@ class Wire:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
         self.patience.progress.note(
-            f"{error}; attempt {state.attempt_number + 1} of {ATTEMPTS} in {seconds:.0f} s"
+            f"{error}; attempt {state.attempt_number + 1} of {count_attempts(state)}"
+            f" in {seconds:.0f} s"
         )
 
     def exchange(self, call: Call) -> Answer:
@@ -166,11 +182,11 @@ class Wire:
     @contextlib.contextmanager
     def open(self, call: Call, url: httpx.URL) -> Iterator[httpx.Response]:
         """Send a call once and yield its answer unread; network failures become `TryAgain`."""
-        with open_watch(self.client, allowed_seconds(call.size)) as watchdog:
+        with open_watch(self.client, self.allowed_seconds(call)) as watchdog:
             with self.open_watched(call, url, watchdog) as response:
                 yield response
             if watchdog.barked:  # an answer without a length ends where it was cut off
-                raise AnswerLost(f"{call.what} failed: it takes too long")
+                raise TooSlow(f"{call.what} failed: it takes too long")
 
     @contextlib.contextmanager
     def open_watched(
@@ -189,13 +205,15 @@ class Wire:
                 response.close()
         except (httpx.HTTPError, httpx.StreamError) as error:
             if watchdog.barked:
-                raise AnswerLost(f"{call.what} failed: it takes too long") from error
+                raise TooSlow(f"{call.what} failed: it takes too long") from error
             self.fail(call, error)
 
     def fail(self, call: Call, error: Exception) -> NoReturn:
         """Raise what a failure of the network means."""
         if isinstance(error, NEVER_SENT):
             raise NotSent(f"{call.what} failed: {self.explain(error)}") from error
+        if isinstance(error, httpx.TimeoutException):
+            raise TooSlow(f"{call.what} failed: {self.explain(error)}") from error
         raise AnswerLost(f"{call.what} failed: {self.explain(error)}") from error
 
     @contextlib.contextmanager
@@ -228,7 +246,7 @@ class Wire:
             **call.headers,
         }
         if self.api.trusts(url):
-            headers["X-GitHub-Api-Version"] = API_VERSION
+            headers.setdefault("X-GitHub-Api-Version", self.api.version)
             if self.token is not None:
                 headers["Authorization"] = self.token.authorization
         return self.client.build_request(
@@ -252,7 +270,7 @@ class Wire:
 
     def read(self, call: Call, response: httpx.Response, limit_bytes: int) -> bytes:
         """Read a body up to a little more than `limit_bytes`, within the call's deadline."""
-        tick = self.start_deadline(call.what, call.size)
+        tick = self.start_deadline(call)
         parts, size = [], 0
         for part in response.iter_bytes():
             tick()
@@ -262,15 +280,20 @@ class Wire:
                 break
         return b"".join(parts)
 
-    def start_deadline(self, what: str, size: int) -> Callable[[], None]:
-        """Start the time that a call may take; the value raises `AnswerLost` once it is over."""
-        end = self.monotonic() + allowed_seconds(size)
+    def start_deadline(self, call: Call) -> Callable[[], None]:
+        """Start the time that a call may take; the value raises `TooSlow` once it is over."""
+        end = self.monotonic() + self.allowed_seconds(call)
 
         def tick() -> None:
             if self.monotonic() > end:
-                raise AnswerLost(f"{what} failed: it takes too long")
+                raise TooSlow(f"{call.what} failed: it takes too long")
 
         return tick
+
+    def allowed_seconds(self, call: Call) -> float:
+        """Give the time that a call may take, by what travels and how much of it."""
+        least = TRANSFER_SECONDS if call.is_transfer else self.answer_seconds
+        return least + call.size / MIN_BYTES_PER_SECOND
 
     def explain(self, error: Exception) -> str:
         """Word a failure of the network in one line, without any secret."""
@@ -283,17 +306,18 @@ class Wire:
         return self.token.redact(text) if self.token else text
 
 
-def allowed_seconds(size: int) -> float:
-    """Give the time that a call may take in which `size` bytes travel."""
-    return CALL_DEADLINE_SECONDS + size / MIN_BYTES_PER_SECOND
-
-
 def join(base: httpx.URL, target: str) -> httpx.URL | None:
     """Resolve an address that a server gave (RFC 3986); None where it is none."""
     try:
         return base.join(target) if target else None
     except httpx.InvalidURL:
         return None
+
+
+def count_attempts(state: tenacity.RetryCallState) -> int:
+    """Give how many attempts are made in all at what failed last in this way."""
+    error = state.outcome.exception() if state.outcome else None
+    return SLOW_ATTEMPTS if isinstance(error, TooSlow) else ATTEMPTS
 
 
 def may_repeat(error: BaseException, call: Call) -> bool:

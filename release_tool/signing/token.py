@@ -3,7 +3,9 @@
 Obtains an OIDC identity token and says whose it is; what is signed with it is not known here.
 """
 
+import os
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import jwt
 from sigstore.errors import Error, NetworkError
@@ -12,6 +14,7 @@ from sigstore.oidc import IdentityError, IdentityToken, Issuer, IssuerError, det
 
 from release_tool.core.errors import SigningError, TryAgain
 from release_tool.core.names import RepoSlug
+from release_tool.provenance.statement import Builder
 from release_tool.trust.instance import SigstoreInstance
 from release_tool.trust.signer import GITHUB_ISSUER, ExpectedSigner
 
@@ -19,6 +22,18 @@ NO_IDENTITY_HINT = (
     "in GitHub Actions give the job `permissions: id-token: write`; elsewhere run it on a "
     "terminal to sign in with a browser, or give --identity-token"
 )
+GIVEN_HINT = "give a fresh OIDC token whose audience is sigstore; they live for minutes"
+OTHER_HINT = (
+    "sign in GitHub Actions or in a browser, or give --identity-token for an identity that is a "
+    "mail address, such as a service account's"
+)
+OTHER_CI = {
+    "GITLAB_CI": ("GitLab CI", "https://gitlab.com"),
+    "BUILDKITE": ("Buildkite", "https://agent.buildkite.com"),
+    "CIRCLECI": ("CircleCI", "https://oidc.circleci.com"),
+}
+"""Whose certificates name a pipeline and not the token's subject, so that we could not tell whom
+to expect: the variable that each sets, its name, and its issuer."""
 
 
 class NoIdentity(SigningError):
@@ -42,15 +57,29 @@ class Identity:
         return str(self.token.federated_issuer)
 
     @property
+    def workflows(self) -> tuple[str, ...]:
+        """The GitHub workflows that a certificate made from this token will name; else none."""
+        if self.issuer != GITHUB_ISSUER:
+            return ()
+        claims = self.claims
+        named = (claims.get("workflow_ref"), claims.get("job_workflow_ref"))
+        return tuple(f"https://github.com/{workflow}" for workflow in named if workflow)
+
+    @property
+    def claims(self) -> dict[str, object]:
+        """What the token claims, unverified: it says what to expect of a bundle, no more."""
+        claims: dict[str, object] = jwt.decode(str(self.token), options={"verify_signature": False})
+        return claims
+
+    @property
     def signer(self) -> ExpectedSigner:
         """Whom a certificate made from this token will name, as Fulcio derives it.
 
-        For GitHub Actions that is the workflow in `job_workflow_ref`, not the token's `sub`. The
-        claims are read unverified: they say what to expect of a bundle that is verified anyway.
+        For GitHub Actions that is the workflow in `job_workflow_ref`, not the token's `sub`.
         """
         if self.issuer != GITHUB_ISSUER:
             return ExpectedSigner.exact(self.subject, self.issuer)
-        claims = jwt.decode(str(self.token), options={"verify_signature": False})
+        claims = self.claims
         workflow, repository = str(claims.get("job_workflow_ref")), str(claims.get("repository"))
         identity = f"https://github.com/{workflow}"
         if "/" not in repository or "/" not in workflow:
@@ -69,9 +98,9 @@ def open_identity(instance: SigstoreInstance, given: str | None, *, interactive:
     `SigningError` where there is none or it is refused, `TryAgain` where the issuer is away.
     """
     try:
-        raw = given or detect_credential()
+        raw = given or find_ambient()
         if raw is not None:
-            return Identity(IdentityToken(raw.strip()))
+            return check_supported(Identity(IdentityToken(raw.strip())))
         if not interactive:
             raise NoIdentity("there is no signing identity", hint=NO_IDENTITY_HINT)
         return Identity(ask_browser(instance))
@@ -79,9 +108,38 @@ def open_identity(instance: SigstoreInstance, given: str | None, *, interactive:
         raise TryAgain("the OIDC issuer cannot be reached") from error
     except (IdentityError, IssuerError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
+        hint = GIVEN_HINT if given else NO_IDENTITY_HINT
         raise SigningError(
-            f"the signing identity was refused: {lines[0][:200]}", hint=NO_IDENTITY_HINT
+            f"the signing identity was refused: {lines[0][:200]}", hint=hint
         ) from error
+
+
+def find_ambient() -> str | None:
+    """Ask GitHub Actions, or Google's cloud, for the token of whatever runs us; None elsewhere."""
+    here = [name for variable, (name, _) in OTHER_CI.items() if os.environ.get(variable)]
+    if here and not os.environ.get("GITHUB_ACTIONS"):
+        raise NoIdentity(f"there is no signing identity that works in {here[0]}", hint=OTHER_HINT)
+    return detect_credential()
+
+
+def check_supported(identity: Identity) -> Identity:
+    """Refuse a token for which Fulcio's certificate would name somebody we cannot foretell."""
+    for name, issuer in OTHER_CI.values():
+        if urlsplit(identity.issuer).netloc == urlsplit(issuer).netloc:
+            raise SigningError(f"tokens of {name} are not supported", hint=OTHER_HINT)
+    return identity
+
+
+def check_builder(identity: Identity, builder: Builder) -> None:
+    """Refuse to sign as a workflow for a build that ran elsewhere, since no verdict would hold.
+
+    Raises `SigningError`, before anything is in a log.
+    """
+    if identity.workflows and builder.id not in identity.workflows:
+        raise SigningError(
+            f"the identity is of {identity.workflows[0][:200]}, and the builder {builder.id[:200]}",
+            hint="sign in that workflow; elsewhere with an identity of your own, in a browser",
+        )
 
 
 def ask_browser(instance: SigstoreInstance) -> IdentityToken:

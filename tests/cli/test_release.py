@@ -7,8 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from release_tool import chain
-from release_tool.cli.sources import open_source
+from release_tool import readiness
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import TryAgain
 from release_tool.core.names import Destination
@@ -20,6 +19,7 @@ from release_tool.rehearsal.stack import start_sigstore
 from release_tool.resume import keep_attestation
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
+from tests.conftest import Result
 
 REPO = "rehearsal/u2netp-mirror"
 TAG = "u2netp-mirror-v1"
@@ -54,6 +54,18 @@ def test_signing_adds_two_bundles_and_changes_nothing_else(run, world, exported:
     after = digests(exported)
     assert set(after) - set(before) == set(BUNDLES)
     assert {name: after[name] for name in before} == before
+
+
+def test_a_workflow_identity_does_not_sign_what_was_built_elsewhere(
+    run, world, exported: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    entries = len(world.sigstore.rekor.entries)
+    result = run("sign", exported, *world.signing)
+    assert result.code == 5
+    assert "the builder urn:release-tool:builder:local" in result.err
+    assert len(world.sigstore.rekor.entries) == entries
+    assert run("doctor", exported, "--repo", REPO, *world.api, *world.signing).code == 5
 
 
 def test_signing_again_reuses_signatures_that_cover_the_bytes(run, world, signed: Path):
@@ -238,13 +250,124 @@ def test_a_network_that_is_away_exits_75(run, world, tmp_path: Path):
     assert result.code == 75
 
 
-def test_the_doctor_prints_a_checklist(run, world):
-    arguments = ["doctor", "--repo", REPO, *world.api, *world.signing]
-    result = run(*arguments, "--json")
+CHECKLIST = [
+    "signing identity", "directory", "signatures", "asset names", "asset sizes", "token",
+    "repository", "target", "tag", "drafts", "immutable releases", "clock",
+]  # fmt: skip
+
+
+def doctor(run, world, *arguments: str | Path) -> tuple[Result, dict[str, dict[str, str]]]:
+    trust = ["--trusted-root", world.trust_config]
+    result = run("doctor", "--repo", REPO, *world.api, *world.signing, *trust, *arguments, "--json")
+    checks = result.document["checks"]
+    assert [check["name"] for check in checks] == CHECKLIST
+    for check in checks:
+        assert set(check) == {"name", "verdict", "text", "hint"}
+        assert check["verdict"] in ("ok", "unknown", "failed")
+    return result, {check["name"]: check for check in checks}
+
+
+def verdicts(checks: dict[str, dict[str, str]], verdict: str) -> list[str]:
+    return [name for name, check in checks.items() if check["verdict"] == verdict]
+
+
+def test_the_doctor_passes_a_signed_release(run, world, signed: Path):
+    result, checks = doctor(run, world, signed, "--target", "main", "--tag", "u2netp-mirror-v2")
     assert result.code == 0, result.out
-    names = [check["name"] for check in result.document["checks"]]
-    assert names[0] == "signing identity"
-    assert {"token", "repository", "tag", "clock"} <= set(names)
+    assert verdicts(checks, "failed") == []
+    assert verdicts(checks, "unknown") == ["immutable releases"]
+    assert checks["signatures"]["text"].startswith("unchanged since it was signed by https://")
+    assert result.document["release"] == f"{REPO}@u2netp-mirror-v2"
+    assert not [entry for entry in world.github.requests if entry.method != "GET"]
+
+
+def test_the_doctor_looks_into_dist_and_says_where_there_is_none(
+    run, world, exported: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(exported.parent)
+    result, checks = doctor(run, world)
+    assert result.code == 0
+    assert checks["directory"]["verdict"] == "ok"
+    assert checks["signatures"]["text"] == "not signed yet"
+    assert checks["asset names"]["text"] == "GitHub keeps all 3 as they are"
+    monkeypatch.chdir(exported)
+    result, checks = doctor(run, world)
+    assert result.code == 0
+    assert checks["directory"]["text"] == "not checked: there is no dist/"
+    for name in ("directory", "signatures", "asset names", "asset sizes"):
+        assert checks[name]["verdict"] == "unknown"
+
+
+def test_the_doctor_finds_what_upload_would_refuse_in_a_directory(run, world, signed: Path):
+    upload = ["upload", signed, *world.believing, *world.api]
+
+    def refused(code: int, *names: str, said: str) -> None:
+        result, checks = doctor(run, world, signed)
+        assert verdicts(checks, "failed") == list(names)
+        assert result.code == code
+        assert said in checks[names[-1]]["text"]
+        assert checks[names[-1]]["hint"]
+        assert run(*upload).code == code
+
+    kept = {path: path.read_bytes() for path in signed.iterdir()}
+    bundle, model = signed / BUNDLES[1], signed / "u2netp_mirror_v1.onnx"
+    bundle.unlink()
+    refused(9, "signatures", said="lacks its provenance")
+    bundle.write_bytes(kept[bundle])
+    model.write_bytes(kept[model] + b"x")
+    refused(3, "directory", "signatures", said="the manifest says sha256:")
+    model.write_bytes(kept[model])
+    shutil.copy(model, signed / "u2netp_mirror_v0.onnx")
+    refused(9, "signatures", said="should hold one model")
+    (signed / "u2netp_mirror_v0.onnx").unlink()
+    manifest = signed / "u2netp_mirror_v1.manifest.json"
+    manifest.write_bytes(kept[manifest].replace(b'"python": "3', b'"python": "4', 1))
+    refused(8, "signatures", said="digest of u2netp_mirror_v1.manifest.json")
+    assert not world.github.state.releases
+
+
+def test_the_doctor_says_that_a_directory_is_none(run, world, tmp_path: Path):
+    result, checks = doctor(run, world, tmp_path / "none")
+    assert result.code == 3
+    assert "there is no directory" in checks["directory"]["text"]
+
+
+def test_the_doctor_names_the_left_over_of_a_previous_version(run, world, signed: Path):
+    assert run("upload", signed, *world.believing, *world.api, "--keep-draft").code == 0
+    result, checks = doctor(run, world, signed)
+    assert result.code == 0
+    assert "one will be resumed" in checks["drafts"]["text"]
+    [draft] = world.github.state.releases.values()
+    manifest = Sha256.of_file(signed / "u2netp_mirror_v1.manifest.json")
+    draft.body = draft.body.replace(str(manifest), "sha256:" + "0" * 64)
+    result, checks = doctor(run, world, signed)
+    assert result.code == 7
+    assert "with another manifest" in checks["drafts"]["text"]
+    assert "release-tool abort" in checks["drafts"]["hint"]
+
+
+def test_the_doctor_believes_the_options_before_the_identity_at_hand(run, world, signed: Path):
+    result, checks = doctor(run, world, signed, "--ref", "refs/heads/other")
+    assert result.code == 8
+    assert verdicts(checks, "failed") == ["signatures"]
+    exact = ["--cert-identity", world.sigstore.identity, "--cert-oidc-issuer"]
+    assert doctor(run, world, signed, *exact, world.sigstore.issuer)[0].code == 0
+
+
+def test_a_draft_of_another_version_is_found_before_anything_is_signed(run, world, standin, fresh):
+    out = fresh("out")
+    keep = [*publish_options(world, standin, out), "--keep-draft"]
+    assert run(*keep, *world.signing).code == 0
+    [draft] = world.github.state.releases.values()
+    manifest = Sha256.of_file(out / "u2netp_mirror_v1.manifest.json")
+    draft.body = draft.body.replace(str(manifest), "sha256:" + "0" * 64)
+    for name in BUNDLES:
+        (out / name).unlink()
+    entries = len(world.sigstore.rekor.entries)
+    result = run(*keep, *world.signing)
+    assert result.code == 7
+    assert "release-tool abort" in result.err
+    assert len(world.sigstore.rekor.entries) == entries
 
 
 def test_the_doctor_says_what_is_missing(run, world, monkeypatch: pytest.MonkeyPatch):
@@ -252,8 +375,9 @@ def test_the_doctor_says_what_is_missing(run, world, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     result = run("doctor", "--repo", REPO, *world.api, "--sigstore", world.trust_config)
     assert result.code == 5
-    assert "FAILED" in result.out
-    assert "no GitHub token" in result.out
+    assert "FAILED   there is no GitHub token" in result.out
+    assert "→ set GH_TOKEN" in result.out
+    assert "id-token: write" in result.out
 
 
 def test_the_doctor_lets_a_person_sign_in_later(run, world, monkeypatch: pytest.MonkeyPatch):
@@ -357,7 +481,7 @@ def test_a_file_that_changes_after_its_verification_is_not_published(
         (signed / "u2netp_mirror_v1.onnx").write_bytes(b"evil")
         return verified
 
-    monkeypatch.setattr(chain, "verify_release", verify_and_spoil)
+    monkeypatch.setattr(readiness, "verify_release", verify_and_spoil)
     result = run("upload", signed, *world.believing, *world.api)
     assert result.code == 6
     assert world.releases == []
@@ -384,10 +508,9 @@ def test_an_attestation_that_may_still_succeed_says_that_the_release_is_out(worl
     to = Destination.parse(f"{REPO}@{TAG}")
     with (
         open_github(world.github.api, world.github.token, sleep=lambda _seconds: None) as github,
-        open_source(world.github.api, None) as source,
         pytest.raises(TryAgain, match="is published, but its attestation is not stored yet"),
     ):
-        keep_attestation(github, source, to, evidence, SILENT)
+        keep_attestation(github, to, evidence, SILENT)
 
 
 def test_a_stray_notice_is_refused_before_signing(run, world, exported: Path):

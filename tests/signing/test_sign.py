@@ -16,10 +16,15 @@ from sigstore_models.trustroot import v1 as trustroot_v1
 from release_tool.core.artifact import Artifact
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import SigningError, TryAgain
-from release_tool.provenance.statement import PREDICATE_TYPE, STATEMENT_TYPE, Statement
+from release_tool.provenance.statement import (
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    Builder,
+    Statement,
+)
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.signing.sign import open_session, refusals
-from release_tool.signing.token import open_identity
+from release_tool.signing.token import NoIdentity, check_builder, open_identity
 from release_tool.trust.instance import SigstoreInstance
 from release_tool.trust.signer import GITHUB_ISSUER
 
@@ -120,10 +125,51 @@ def test_without_any_identity_the_ways_to_one_are_told(sigstore: SigstoreStack):
     assert "--identity-token" in str(caught.value.hint)
 
 
+@pytest.mark.usefixtures("no_ambient")
+@pytest.mark.parametrize("variable", ["GITLAB_CI", "BUILDKITE", "CIRCLECI"])
+def test_in_a_ci_whose_identities_we_cannot_foretell_the_ways_that_work_are_told(
+    sigstore: SigstoreStack, monkeypatch: pytest.MonkeyPatch, variable: str
+):
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(NoIdentity, match="no signing identity that works in") as caught:
+        open_identity(instance_of(sigstore), None, interactive=False)
+    assert "mail address" in str(caught.value.hint)
+    # What is given by hand is taken there as well.
+    token = sigstore.make_identity_token()
+    assert open_identity(instance_of(sigstore), token, interactive=False).issuer == GITHUB_ISSUER
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["https://gitlab.com", "https://agent.buildkite.com", "https://oidc.circleci.com/org/1"],
+)
+def test_their_tokens_are_refused_before_anything_is_signed(sigstore, issuer: str):
+    token = sigstore.make_identity_token(iss=issuer)
+    with pytest.raises(SigningError, match=r"tokens of \w+( CI)? are not supported"):
+        open_identity(instance_of(sigstore), token, interactive=False)
+
+
+def test_a_workflow_signs_for_no_build_that_ran_elsewhere(sigstore: SigstoreStack):
+    identity = open_identity(
+        instance_of(sigstore), sigstore.make_identity_token(), interactive=False
+    )
+    check_builder(identity, Builder.from_environment(sigstore.actions_environment()))
+    for environment in ({}, {**sigstore.actions_environment(), "GITHUB_WORKFLOW_REF": "a/b"}):
+        with pytest.raises(SigningError, match=r"release\.yml@refs/heads/main, and the builder"):
+            check_builder(identity, Builder.from_environment(environment))
+
+
+def test_a_person_signs_for_any_build(sigstore: SigstoreStack):
+    token = sigstore.make_identity_token(iss="https://issuer.test", sub="somebody")
+    identity = open_identity(instance_of(sigstore), token, interactive=False)
+    check_builder(identity, Builder.from_environment({}))
+
+
 @pytest.mark.parametrize("token", ["x", "a.b.c", "eyJ.eyJ.e"])
 def test_what_is_no_token_is_refused(sigstore: SigstoreStack, token: str):
-    with pytest.raises(SigningError, match="the signing identity was refused"):
+    with pytest.raises(SigningError, match="the signing identity was refused") as caught:
         open_identity(instance_of(sigstore), token, interactive=False)
+    assert "audience is sigstore" in str(caught.value.hint)
 
 
 def test_an_expired_token_is_refused(sigstore: SigstoreStack):

@@ -1,0 +1,165 @@
+"""Whether a release is ready to go out: its files here, and everything at GitHub, before it goes.
+
+Joins what the stages check by themselves; it neither signs nor uploads.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.errors import ConflictError, InputError, NotVerified
+from release_tool.core.names import Destination
+from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.publish.github import GitHub
+from release_tool.publish.plan import Wanted
+from release_tool.publish.preflight import (
+    Finding,
+    Found,
+    check_publishable,
+    check_tag,
+    find,
+    unknown,
+)
+from release_tool.recipes.recipe import Recipe
+from release_tool.trust.instance import TrustedRoot
+from release_tool.trust.signer import ExpectedSigner
+from release_tool.verify.evidence import Evidence, exists, open_evidence
+from release_tool.verify.release import VerifiedRelease
+from release_tool.verify.verdict import verify_release
+
+Believed = Callable[[], tuple[ExpectedSigner, TrustedRoot]]
+SIGN_AGAIN = "sign it again with `release-tool sign`, or export it again"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRelease:
+    """A directory whose every file is what its manifest says and what was signed."""
+
+    directory: Path
+    evidence: Evidence
+    verified: VerifiedRelease
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The files as they were verified."""
+        return tuple(
+            Artifact(file.name, file.size or 0, file.digest) for file in self.verified.artifacts
+        )
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where each of them lies."""
+        return {artifact.name: self.directory / artifact.name for artifact in self.artifacts}
+
+
+def open_signed(
+    directory: Path, recipe: Recipe, signer: ExpectedSigner, root: TrustedRoot
+) -> SignedRelease:
+    """Open a signed release as a consumer would; refuse what was changed, or mixes two versions."""
+    open_exported(directory, recipe)
+    evidence = open_evidence(directory, recipe)
+    return SignedRelease(directory, evidence, verify_release(evidence, signer, root))
+
+
+def check_directory(
+    directory: Path | None, recipe: Recipe, believed: Believed
+) -> tuple[Finding, Finding]:
+    """Check a directory against its manifest and, once it is signed, against its signatures.
+
+    Whom to believe is asked only where there is a signature.
+    """
+    return (
+        find("directory", lambda: describe_exported(directory, recipe)),
+        find("signatures", lambda: describe_signed(directory, recipe, believed)),
+    )
+
+
+def describe_exported(directory: Path | None, recipe: Recipe) -> Found | str:
+    """Say whether the files are the ones that their manifest states."""
+    if directory is None:
+        return unknown("not checked: there is no dist/", "name the release's directory")
+    open_exported(directory, recipe)
+    return f"{directory} holds {recipe.model_id}, as its manifest states"
+
+
+def describe_signed(directory: Path | None, recipe: Recipe, believed: Believed) -> Found | str:
+    """Say whether nothing has changed since it was signed, and by whom it was."""
+    names = recipe.names
+    if directory is None:
+        return unknown("not checked: there is no dist/")
+    if not any(exists(directory / name) for name in (names.bundle, names.provenance)):
+        return unknown("not signed yet", "`release-tool publish` and `release-tool sign` sign it")
+    try:
+        verified = open_signed(directory, recipe, *believed()).verified
+    except (InputError, NotVerified) as error:
+        raise type(error)(error.message, hint=error.hint or SIGN_AGAIN) from error
+    return f"unchanged since it was signed by {verified.signer.identity}"
+
+
+def find_files(directory: Path | None, recipe: Recipe) -> dict[str, Path] | None:
+    """Find the files of a release that are there, by asset name; None where there are none."""
+    if directory is None:
+        return None
+    names = recipe.names
+    wanted = (names.model, names.bundle, names.manifest, names.provenance, names.license)
+    found = {name: directory / name for name in (*wanted, names.notice)}
+    return {name: path for name, path in found.items() if exists(path)} or None
+
+
+def check_release(
+    github: GitHub, to: Destination, recipe: Recipe, directory: Path | None, believed: Believed
+) -> tuple[Finding, ...]:
+    """Go through everything that a publication of the directory needs, changing nothing."""
+    files = find_files(directory, recipe)
+    signed = {recipe.names.bundle, recipe.names.provenance}
+    return (
+        *check_directory(directory, recipe, believed),
+        *check_publishable(
+            github,
+            to.repo,
+            to.tag,
+            files,
+            manifest_name=recipe.names.manifest,
+            target=to.target,
+            whole=files is not None and files.keys() >= signed,
+        ),
+    )
+
+
+def require_ready(github: GitHub, to: Destination) -> None:
+    """Fail for what would stop the upload anyway, before anything costs time or is signed."""
+    require(check_publishable(github, to.repo, to.tag, target=to.target))
+
+
+def require_signable(github: GitHub, to: Destination, exported: ExportedRelease) -> None:
+    """Fail where the tag, or a draft for it, stands in these files' way, before they are signed."""
+    manifest = exported.files[-1].name
+    wanted = Wanted(to.tag, exported.files, manifest)
+    require(check_tag(github, to.repo, to.tag, lambda: wanted, whole=False))
+
+
+def require_uploadable(
+    github: GitHub, to: Destination, signed: SignedRelease, manifest: str
+) -> None:
+    """Fail for what would stop the upload, except where the tag or a draft is in its way.
+
+    That is for the transaction to find, which then takes the draft of its own back.
+    """
+    findings = check_publishable(
+        github,
+        to.repo,
+        to.tag,
+        signed.files,
+        artifacts=signed.artifacts,
+        manifest_name=manifest,
+        target=to.target,
+    )
+    require(finding for finding in findings if not isinstance(finding.error, ConflictError))
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Raise the error of the first check that failed."""
+    for finding in findings:
+        if finding.error is not None:
+            raise finding.error
