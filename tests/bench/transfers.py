@@ -64,6 +64,7 @@ def bench_transfers(place: Path) -> list[bool]:
     peaks: list[int] = []
 
     def note(name: str, command: list[str], *, ours: bool) -> str:
+        os.sync()  # no transfer pays for what the one before it wrote
         seconds, *more = run_once(Rival(name, command))[1].split()
         taken.setdefault(name, []).append(float(seconds))
         if ours:
