@@ -10,12 +10,9 @@ import re
 import pytest
 
 from release_tool.core.errors import ReleaseToolError
-from release_tool.publish.attestation import send_attestation
 from release_tool.publish.patience import PATIENCE_SECONDS
 from release_tool.publish.preflight import check_publishable
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind
-
-BUNDLE = b'{"dsseEnvelope": {"payload": "eyJzdWJqZWN0IjogW119"}}'  # {"subject": []}
 
 TRANSIENT = """
 refused reset stall 403-limit 429 500 502 503 html html-500 truncated lost
@@ -47,12 +44,11 @@ remove draft         remove-release   1    0   0   0   0   0
 download             asset            1    6   6   0   6   0
 content              content          1    6   6   0   6   0
 settings             immutable        1    6   0   0   6   6
-attest               attest           1    6   0   0   6   6
 """
 """What GitHub means: the exit code after it said so once. After a 404 or 422 the state is read
 again, and where that explains it the run goes on; 404 and 422 of a commit mean that there is none;
-the token may lack the right to know a setting or to attest. From publishing on it is 75, because
-the release may be visible then."""
+the token may lack the right to know a setting. From publishing on it is 75, because the release
+may be visible then; what is called once it is stands in `test_fault_matrix_public.py`."""
 
 ONLY_UPLOADS = {"zombie": 0, "wrong-digest": 0, "null-digest": 0, "renamed": 0}
 """What an upload leaves behind: no other call can leave it, so there are no other cells."""
@@ -153,9 +149,17 @@ LASTING = [(call, fault) for call, fault in ONCE if call not in SECOND_TIMES and
 
 def test_the_table_names_every_fault_and_every_call_that_a_publication_makes():
     assert set(FAULTS) == {"refused", *FaultKind}
-    unused = {"latest", "tag-ref", "attestations", "download", "other"}  # questions of others
-    assert {kind for kind, _, _ in CALLS.values()} == set(CallKind) - unused
+    later = {"attest", "attestations", "download"}  # once the release is public
+    unused = {"latest", "tag-ref", "graphql", "other"}  # questions of others
+    assert {kind for kind, _, _ in CALLS.values()} == set(CallKind) - later - unused
     assert len(ONCE) == len(CALLS) * 17 + 4
+
+
+@pytest.fixture
+def world(standing, borrow):
+    standing.clear()
+    with borrow(standing):
+        yield standing
 
 
 def prepare(world, files, call):
@@ -175,64 +179,15 @@ def prepare(world, files, call):
     world.stand_in.counts.clear()
 
 
-def is_kind(request, kind):
-    """Tell what kind of call a request is that is refused before the stand-in sees it."""
-    method, path = request.method, request.url.path
-    tail = path.partition("/repos/rehearsal/tiny")[2]
-    by_id = re.fullmatch(r"/releases/\d+", tail) is not None
-    one_asset = tail.startswith("/releases/assets/")
-    return {
-        "repository": tail == "" and not path.startswith("/content/"),
-        "release-by-tag": tail.startswith("/releases/tags/"),
-        "releases": method == "GET" and tail == "/releases",
-        "make-draft": method == "POST" and tail == "/releases",
-        "release": method == "GET" and by_id,
-        "publish": method == "PATCH",
-        "edit": method == "PATCH",
-        "remove-release": method == "DELETE" and by_id,
-        "assets": method == "GET" and tail.endswith("/assets"),
-        "upload": method == "POST" and tail.endswith("/assets"),
-        "asset": method == "GET" and one_asset,
-        "remove-asset": method == "DELETE" and one_asset,
-        "commit": tail.startswith("/commits/"),
-        "immutable": tail == "/immutable-releases",
-        "attest": tail == "/attestations",
-        "content": path.startswith("/content/"),
-    }[kind]
-
-
-def spoil(world, call, fault, times):
-    """Put the fault in place; return the client that will meet it, and proof that it did."""
-    kind, nth, _ = CALLS[call]
-    refused: list[object] = []
-
-    def refuse(request):
-        strikes = world.stand_in.counts[kind] == nth - 1 and is_kind(request, kind)
-        if strikes and len(refused) < times:
-            refused.append(request)
-            return True
-        return False
-
-    if fault == "refused":
-        return world.connect(refuse=refuse), lambda: bool(refused)
-    world.stand_in.faults.append(Fault(CallKind(kind), FaultKind(fault), nth, times))
-    silence = 0.1 if fault == "stall" else 30.0
-    return world.connect(silence_seconds=silence), lambda: world.stand_in.counts[kind] >= nth
-
-
 def run(world, files, github, call):
     """Do what makes the call; return the exit code."""
     try:
-        if call == "attest":
-            send_attestation(github, world.repo, BUNDLE)
-        elif call == "settings":
+        if call == "settings":
             found = check_publishable(github, world.repo, world.tag)
             return max(finding.error.exit_code if finding.error else 0 for finding in found)
-        else:
-            world.publish(files, github)
+        world.publish(files, github)
     except ReleaseToolError as error:
-        world.notes.note(f"{error}{error.hint}")
-        return error.exit_code
+        return world.notes.fail(error)
     return 0
 
 
@@ -251,7 +206,9 @@ def check_whole_or_nothing(world, files):
 def check_cell(world, files, call, fault, times, expected):
     prepare(world, files, call)
     world.naps.clear()
-    github, has_struck = spoil(world, call, fault, times)
+    kind, nth, _ = CALLS[call]
+    client, has_struck = world.spoil(kind, fault, nth, times)
+    github = world.connect(client=client)
     code = run(world, files, github, call)
     assert has_struck(), "the fault did not happen"
     assert all(line.isprintable() for line in world.notes.lines)
@@ -259,7 +216,7 @@ def check_cell(world, files, call, fault, times, expected):
     visible = check_whole_or_nothing(world, files)
     assert not (visible and code == 6), "6 says that nothing became visible"
     assert sum(world.naps) <= PATIENCE_SECONDS
-    if call in {"attest", "settings"}:
+    if call == "settings":
         return
     assert visible or code
     if code or len(world.state.releases) > 1:

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import socket
+import threading
 import traceback
 
 import httpx
@@ -10,13 +12,29 @@ import respx
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain, UsageError
+from release_tool.core.errors import (
+    CannotVerify,
+    ConflictError,
+    InputError,
+    PublishError,
+    TryAgain,
+    UsageError,
+)
 from release_tool.core.names import CommitId, RepoSlug, Tag
 from release_tool.core.progress import Silent
-from release_tool.publish.attestation import send_attestation
-from release_tool.publish.failures import AlreadyExists, AnswerLost, Moved, NotFound, Refused
-from release_tool.publish.github import open_github
+from release_tool.publish.attestation import ATTEMPTS, LIST_LAG_POLLS, Kept, keep_bundle
+from release_tool.publish.failures import (
+    AlreadyExists,
+    AnswerLost,
+    Moved,
+    NotFound,
+    Refused,
+    TooSlow,
+)
+from release_tool.publish.github import PAGE_BYTES, open_github
+from release_tool.publish.patience import Patience
 from release_tool.publish.remote import RemoteAsset
+from release_tool.publish.wire import BYTES_TYPE, Call
 
 API = "https://api.github.com"
 REPO = RepoSlug("owner", "name")
@@ -303,18 +321,107 @@ def test_a_removal_of_what_has_gone_is_fine_and_a_page_is_no_answer(mocked, gith
     assert len(naps) == 1
 
 
-def test_an_attestation_is_a_dsse_bundle(mocked, github):
-    route = mocked.post(f"{ROOT}/attestations").respond(201, json={"id": 1})
-    assert send_attestation(github, REPO, b'{"dsseEnvelope": {}}')
-    assert json.loads(route.calls.last.request.content) == {"bundle": {"dsseEnvelope": {}}}
+# Attestations: looked for before they are stored, and before they are stored again.
+
+SUBJECT = Sha256.of_bytes(b"abc")
+KEPT = f"{ROOT}/attestations/{SUBJECT}?per_page=30"
+ENVELOPE = {"payload": "e30=", "payloadType": "t", "signatures": [{"sig": "c2ln"}]}
+BUNDLE = {"mediaType": "m", "dsseEnvelope": ENVELOPE}
+STORED = httpx.Response(201, json={"id": 1})
+
+
+def listing(*bundles):
+    listed = [{"bundle": bundle, "bundle_url": "https://x.test/y"} for bundle in bundles]
+    return httpx.Response(200, json={"attestations": listed})
+
+
+def keep(github, bundle=BUNDLE):
+    return keep_bundle(github, REPO, SUBJECT, json.dumps(bundle).encode())
+
+
+def test_an_attestation_is_stored_if_it_is_not_there(mocked, github):
+    other = {"dsseEnvelope": {**ENVELOPE, "signatures": [{"sig": "b3RoZXI="}]}}
+    look = mocked.get(KEPT).mock(return_value=listing(other, None, {"dsseEnvelope": 1}, {}))
+    route = mocked.post(f"{ROOT}/attestations").mock(return_value=STORED)
+    assert keep(github) is Kept.STORED
+    assert json.loads(route.calls.last.request.content) == {"bundle": BUNDLE}
+    # The newest version of the API leaves the bundles out.
+    assert look.calls.last.request.headers["x-github-api-version"] == "2022-11-28"
+    assert route.calls.last.request.headers["x-github-api-version"] == "2026-03-10"
+
+
+def test_only_a_statement_can_be_an_attestation(github):
     with pytest.raises(InputError, match="DSSE"):
-        send_attestation(github, REPO, b'{"messageSignature": {}}')
+        keep(github, {"messageSignature": {}})
+
+
+def test_an_attestation_that_is_there_is_not_stored_again_however_it_is_written(mocked, github):
+    signatures = [{"keyid": "", "sig": "c2ln"}]
+    written = {"mediaType": "n", "dsseEnvelope": {**ENVELOPE, "signatures": signatures}}
+    mocked.get(KEPT).mock(
+        return_value=httpx.Response(
+            200, json={"attestations": []}, headers={"link": f'<{KEPT}&after=x>; rel="next"'}
+        )
+    )
+    mocked.get(f"{KEPT}&after=x").mock(return_value=listing(written))
+    assert keep(github) is Kept.ALREADY
 
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_attestation_that_the_token_may_not_store_is_no_failure(mocked, github, status):
+    mocked.get(KEPT).mock(return_value=listing())
     mocked.post(f"{ROOT}/attestations").respond(status, json={"message": "no"})
-    assert not send_attestation(github, REPO, b'{"dsseEnvelope": {}}')
+    assert keep(github) is Kept.FORBIDDEN
+
+
+UNTOLD = [httpx.Response(403), httpx.Response(404), listing(None), httpx.Response(422)]
+
+
+@pytest.mark.parametrize("answer", UNTOLD, ids=["403", "404", "without bundles", "422"])
+def test_where_attestations_cannot_be_looked_up_one_is_sent_once(mocked, github, answer):
+    mocked.get(KEPT).mock(return_value=answer)
+    route = mocked.post(f"{ROOT}/attestations").mock(return_value=STORED)
+    assert keep(github) is Kept.STORED
+    route.mock(side_effect=httpx.ReadError("lost"))
+    with pytest.raises(AnswerLost):
+        keep(github)
+    assert route.call_count == 2
+
+
+@pytest.mark.parametrize("lag", range(LIST_LAG_POLLS + 1))
+def test_an_attestation_whose_answer_was_lost_is_looked_for(mocked, github, naps, lag):
+    answers = [listing()] * (1 + lag) + [listing(BUNDLE)]
+    mocked.get(KEPT).mock(side_effect=answers)
+    route = mocked.post(f"{ROOT}/attestations").mock(side_effect=httpx.ReadError("lost"))
+    assert keep(github) is Kept.STORED
+    assert route.call_count == 1
+    assert len(naps) == lag
+
+
+def test_an_attestation_that_surely_was_not_stored_is_sent_again(mocked, github):
+    mocked.get(KEPT).mock(return_value=listing())
+    route = mocked.post(f"{ROOT}/attestations")
+    route.mock(side_effect=[httpx.ReadError("lost"), STORED])
+    assert keep(github) is Kept.STORED
+    route.mock(side_effect=httpx.ReadError("lost"))
+    with pytest.raises(AnswerLost):
+        keep(github)
+    assert route.call_count == 2 + ATTEMPTS
+
+
+def test_an_attestation_is_not_sent_again_once_looking_is_refused(mocked, github):
+    mocked.get(KEPT).mock(side_effect=[listing(), httpx.Response(403)])
+    route = mocked.post(f"{ROOT}/attestations").mock(side_effect=httpx.ReadError("lost"))
+    with pytest.raises(AnswerLost):
+        keep(github)
+    assert route.call_count == 1
+
+
+def test_a_page_of_attestations_that_is_none_is_asked_for_again(mocked, github, naps):
+    answers = [httpx.Response(200, json=[]), httpx.Response(200, json={"attestations": [7]})]
+    mocked.get(KEPT).mock(side_effect=[*answers, listing(BUNDLE)])
+    assert keep(github) is Kept.ALREADY
+    assert len(naps) == 2
 
 
 # What GitHub says when it refuses.
@@ -445,6 +552,99 @@ def test_an_answer_that_trickles_is_given_up(mocked, github):
     )
     with pytest.raises(TryAgain, match="it takes too long"):
         github.fetch_releases(REPO)
+
+
+DRIPPED = {
+    "headers": b"HTTP/1.1 200 OK\r\nX-Drip: ",
+    "an error": b"HTTP/1.1 500 No\r\nContent-Length: 1000000\r\n\r\n",
+    "JSON": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{",
+    "a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+}
+
+
+@pytest.fixture(params=DRIPPED)
+def dripping(request):
+    """A server that sends a byte now and then until the client hangs up, whatever that takes."""
+    connections: list[socket.socket] = []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                with contextlib.suppress(OSError), connection:
+                    connection.recv(65536)
+                    connection.sendall(DRIPPED[request.param])
+                    connection.settimeout(0.01)
+                    while True:
+                        connection.sendall(b"1")
+                        with contextlib.suppress(TimeoutError):
+                            if not connection.recv(1):
+                                break
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", connections
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_server_that_drips_is_given_up_after_two_short_attempts(dripping, naps):
+    api, connections = dripping
+    with (
+        open_github(api, sleep=naps.append, answer_seconds=0.1) as github,
+        pytest.raises(TryAgain, match="it takes too long"),
+    ):
+        github.fetch_repository(REPO)
+    assert len(connections) == 2
+    assert len(naps) == 1
+
+
+def test_a_small_answer_has_half_a_minute_and_a_file_as_long_as_it_needs(github):
+    allowed = github.wire.allowed_seconds
+    assert allowed(Call("asking", "GET", API)) == 30
+    assert allowed(Call("listing", "GET", API, size=PAGE_BYTES)) == 30 + 32
+    size = 32 * 1024 * 100
+    assert allowed(Call("downloading", "GET", API, accept=BYTES_TYPE, size=size)) == 120 + 100
+    headers = {"Content-Type": BYTES_TYPE}
+    assert allowed(Call("uploading", "POST", API, headers=headers)) == 120
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout, httpx.WriteTimeout])
+def test_who_is_silent_for_too_long_is_asked_twice(mocked, github, error):
+    route = mocked.get(f"{ROOT}/releases").mock(side_effect=error(""))
+    with pytest.raises(TryAgain, match=error.__name__) as caught:
+        github.fetch_releases(REPO)
+    assert isinstance(caught.value.__cause__, TooSlow)
+    assert route.call_count == 2
+
+
+def test_what_is_insisted_on_is_tried_five_times_and_not_for_longer_than_two_minutes(naps):
+    now = [0.0]
+    tries = []
+
+    def fail():
+        tries.append(now[0])
+        raise CannotVerify("not there")
+
+    patience = Patience(Silent(), naps.append, lambda: now[0])
+    with pytest.raises(CannotVerify):
+        patience.insist(fail, TryAgain, CannotVerify)
+    assert len(tries) == 5
+    assert 0.5 + 1 + 2 + 4 <= sum(naps) <= 1 + 2 + 4 + 8
+    with pytest.raises(CannotVerify):
+        patience.insist(fail, TryAgain)
+    assert len(tries) == 6
+
+    def fail_slowly():
+        now[0] += 100
+        fail()
+
+    with pytest.raises(CannotVerify):
+        patience.insist(fail_slowly, CannotVerify)
+    assert len(tries) == 8
 
 
 # Repeats and waits.

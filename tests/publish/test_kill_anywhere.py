@@ -1,141 +1,207 @@
 """Kill anywhere: a publication dies by SIGKILL at every request, and the next run finishes it.
 
-One process is started for the whole module; it forks a child for each death (see `zygote.py`).
-Nothing here waits for a clock: a child dies by its own hand between two requests, or by the
-stand-in's while a request is held.
+One publication goes through all its requests, and at each moment of each of them a child that it
+forks dies in its place (see `zygote.py`); what a death left on the server is looked at and then
+put back. Where many deaths leave the same behind, the next run is made once, on a copy: what a
+run goes on from is the release on the server and the directory, which no death changes.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.exchange import Disconnect
+from release_tool.verify.download import fetch_release
+from release_tool.verify.evidence import open_evidence
+from release_tool.verify.verdict import verify_release
 
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
-REQUESTS = 19
-"""How many requests a publication of three files makes; a test keeps the number."""
+REQUESTS = 50
+"""How many requests a whole publication of five files makes."""
+UPLOADS = 5
+FIELDS = ("releases", "tags", "burnt", "attestations", "latest", "counter")
 
 
-class Zygote:
-    """The process that forks the children that die."""
+class Killer:
+    """Kills who asks for it, from the threads of a stand-in, and sees them dead."""
 
     def __init__(self):
-        # Who is killed while it writes down what it covered leaves a damaged record behind.
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
-        self.process: Any = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("zygote.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment | {"GH_TOKEN": TOKEN},
-        )
-        self.pid = 0
-        self.known, self.dead = threading.Event(), threading.Event()
+        self.dead = threading.Event()
 
-    def run(self, world, files, number=0, moment="none"):
-        """Publish in a child; return its wait status."""
-        self.known.clear()
+    def __call__(self, moment, entry):
+        pid, _, when = entry.headers.get("x-dies", "").partition(" ")
+        if when != moment:
+            return
         self.dead.clear()
-        order = {
-            "api": world.stand_in.api,
-            "repo": world.stand_in.repo,
-            "files": {name: str(path) for name, path in files.items()},
-            "number": number,
-            "moment": moment,
-        }
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        self.pid = int(self.process.stdout.readline())
-        self.known.set()
-        status = int(self.process.stdout.readline())
-        self.dead.set()
-        return status
-
-    def kill_child(self):
-        """Kill the child from one of the stand-in's threads, and see it dead."""
-        assert self.known.wait(30)
-        os.kill(self.pid, signal.SIGKILL)
+        os.kill(int(pid), signal.SIGKILL)
         assert self.dead.wait(30)
+        if moment != "performed":
+            raise Disconnect
 
 
-@pytest.fixture(scope="module")
-def zygote():
-    made = Zygote()
-    yield made
-    made.process.stdin.close()
-    assert made.process.wait(30) == 0
-    made.process.stdout.close()
+@contextlib.contextmanager
+def publishing(world, signed, scratch):
+    """Start the publication that goes on; yield the deaths that it reports, each to be answered."""
+    # Who is killed while it writes down what it covered leaves a damaged record behind.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    process: Any = subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("zygote.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | {"GH_TOKEN": TOKEN},
+    )
+    order = {
+        "api": world.stand_in.api,
+        "repo": world.stand_in.repo,
+        "directory": str(signed.directory),
+        "trust_config": signed.instance.trust_config.decode(),
+        "identity_token": signed.identity_token,
+        "scratch": str(scratch),
+    }
+
+    def tell(line):
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+
+    def deaths():
+        for line in process.stdout:
+            world.stand_in.watch.dead.set()
+            yield json.loads(line)
+            tell("go on")
+
+    with process:
+        tell(json.dumps(order))
+        yield deaths()
+    assert process.returncode == 0
 
 
-def check_after_death(world, files, status):
-    """Nothing or the whole release is visible; the next run ends with one whole release."""
-    assert os.WIFSIGNALED(status)
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    whole = {name: path.read_bytes() for name, path in files.items()}
-    seen = world.visible()
-    assert seen in (None, whole)
-    world.stand_in.watch = None
-    published = world.publish(files)
-    assert published.already == (seen is not None)
-    assert world.visible() == whole
+def describe(state):
+    """Say all that matters of a server's state, but the times."""
+
+    def say(release):
+        fields = {name: getattr(release, name) for name in release.__slots__}
+        assets = [
+            (item.id, item.name, item.state, item.size, item.digest, Sha256.of_file(item.path))
+            for item in release.assets.values()
+        ]
+        return fields | {"created_at": None, "published_at": None, "assets": assets}
+
+    releases = [say(release) for release in state.releases.values()]
+    return repr((releases, state.tags, state.attestations, state.latest))
+
+
+def keep(state, place):
+    """Copy a server's state, with the bytes of its assets, into a directory of its own."""
+    shutil.copytree(state.directory, place)
+    return {name: deepcopy(getattr(state, name)) for name in FIELDS}
+
+
+def put_back(state, kept, place):
+    """Make a server's state what was kept, with copies of the bytes."""
+    for name in FIELDS:
+        setattr(state, name, deepcopy(kept[name]))
+    for release in state.releases.values():
+        for asset in release.assets.values():
+            asset.path = state.directory / asset.path.name
+            shutil.copy(place / asset.path.name, asset.path)
+
+
+def look_as_a_consumer(world, signed, place):
+    """Fetch and verify with no token, as anybody can; None where there is nothing."""
+    asked = (world.stand_in.api, world.repo, signed.tag, U2NETP, place)
+    with httpx.Client() as client:
+        if world.visible() is None:
+            with pytest.raises(CannotVerify, match="no published release"):
+                fetch_release(client, *asked)
+            return None
+        fetch_release(client, *asked)
+    verify_release(
+        open_evidence(place, U2NETP), signed.identity.signer, signed.instance.trusted_root
+    )
+    return {path.name: path.read_bytes() for path in place.iterdir()}
+
+
+def check_next_run(world, signed, place):
+    """The next run finishes: one release, whole, of the same bytes, attested once."""
+    seen = look_as_a_consumer(world, signed, place / "before")
+    assert seen in (None, signed.contents)
+    attested = len(world.state.attestations)
+    assert attested <= (seen is not None)
+    assert world.release(signed).already == (seen is not None)
+    assert look_as_a_consumer(world, signed, place / "after") == signed.contents
+    assert world.visible() == signed.contents
     (release,) = world.state.releases.values()
+    assert not release.draft
     assert {asset.state for asset in release.assets.values()} == {"uploaded"}
-    assert len(release.assets) == len(files)
+    assert len(world.state.attestations) == 1
 
 
-def test_the_number_of_requests_is_known(world, files, zygote):
-    assert zygote.run(world, files) == 0
+@pytest.fixture
+def worlds(make_world, signed):
+    """Make worlds whose tag is that of the signed release."""
+
+    def make(**options):
+        world = make_world(**options)
+        world.tag = signed.tag
+        return world
+
+    return make
+
+
+def test_a_publication_killed_anywhere_is_finished_by_the_next(worlds, signed, tmp_path):
+    world = worlds(watch=Killer())
+    deaths: Counter[str] = Counter()
+    left: dict[str, Any] = {}
+    before = ""
+    with publishing(world, signed, tmp_path) as reported:
+        for death in reported:
+            number, moment = death["number"], death["moment"]
+            assert os.WIFSIGNALED(death["status"]), death
+            assert os.WTERMSIG(death["status"]) == signal.SIGKILL
+            deaths[moment] += 1
+            found = describe(world.state)
+            if found not in left:
+                place = tmp_path / f"{number} {moment}"
+                left[found] = keep(world.state, place), place
+            if moment == "before":
+                before = found
+            if moment == "received":
+                assert found == before, "nothing was done yet"
+            if moment in ("halfway", "performed"):
+                put_back(world.state, *left[before])
+    assert deaths == {
+        "before": REQUESTS,
+        "received": REQUESTS,
+        "halfway": UPLOADS,
+        "performed": REQUESTS,
+        "answered": REQUESTS,
+    }
+    # Nothing, a draft, each upload's remains and each upload, the release, the attestation.
+    assert len(left) == 2 + 2 * UPLOADS + 2
+    for kept, place in left.values():
+        copy = worlds()
+        put_back(copy.state, kept, place)
+        check_next_run(copy, signed, tmp_path / f"after {place.name}")
+
+
+def test_the_requests_of_a_publication_are_of_the_known_kinds(worlds, signed):
+    """Who adds a call to a publication has to say so here, and in the fault matrix."""
+    world = worlds()
+    world.release(signed)
     assert len(world.stand_in.requests) == REQUESTS
-
-
-@pytest.mark.parametrize("number", range(1, REQUESTS + 1))
-@pytest.mark.parametrize("moment", ["before", "answered"])
-def test_a_run_killed_between_two_requests_is_finished_by_the_next(
-    world, files, zygote, number, moment
-):
-    check_after_death(world, files, zygote.run(world, files, number, moment))
-
-
-@pytest.mark.parametrize("number", range(1, REQUESTS + 1))
-@pytest.mark.parametrize("moment", ["received", "performed"])
-def test_a_run_killed_while_github_works_is_finished_by_the_next(
-    make_world, files, zygote, number, moment
-):
-    """The request was sent: GitHub has not begun with it, or has done it and not answered yet."""
-
-    def kill(seen, entry):
-        if (seen, entry.number) == (moment, number):
-            zygote.kill_child()
-            if seen == "received":
-                raise Disconnect
-
-    world = make_world(watch=kill)
-    check_after_death(world, files, zygote.run(world, files))
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_run_killed_in_the_middle_of_an_upload_is_finished_by_the_next(
-    make_world, files, zygote, number
-):
-    """GitHub keeps the remains of such an upload under the asset's name."""
-    uploads = []
-
-    def kill(seen, entry):
-        if (seen, entry.kind) == ("halfway", "upload"):
-            uploads.append(entry)
-            if len(uploads) == number:
-                zygote.kill_child()
-                raise Disconnect
-
-    world = make_world(watch=kill)
-    status = zygote.run(world, files)
-    (release,) = world.state.releases.values()
-    assert [asset.state for asset in release.assets.values()].count("starter") == 1
-    check_after_death(world, files, status)

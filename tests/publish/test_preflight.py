@@ -1,10 +1,11 @@
 """The preflight: each check of the list, good and bad, and that it changes nothing."""
 
+import os
 import time
 
 import pytest
 
-from release_tool.core.errors import ConflictError, PublishError
+from release_tool.core.errors import ConflictError, InputError, PublishError
 from release_tool.core.names import RepoSlug
 from release_tool.publish.preflight import Verdict, check_publishable, describe_clock
 from release_tool.publish.transaction import abort_draft
@@ -23,30 +24,39 @@ def look(world, files=None, github=None, **options):
     return {finding.name: finding for finding in found}
 
 
+NAMES = (
+    "asset names", "asset sizes", "token", "repository",
+    "target", "tag", "drafts", "immutable releases", "clock",
+)  # fmt: skip
+
+
 def test_a_free_tag_and_a_good_token_pass_every_check(make_world, files):
     world = make_world(immutable=True)
     found = look(world, files, target="main")
-    assert set(found) == {
-        "files", "token", "repository", "target", "tag", "immutable releases", "clock",
-    }  # fmt: skip
+    assert tuple(found) == NAMES
     assert {finding.verdict for finding in found.values()} == {Verdict.OK}
-    assert found["tag"].text == "tiny-v1 is free"
+    assert found["tag"].text == "no release of tiny-v1 is published"
+    assert found["drafts"].text == "there is none for tiny-v1"
     assert found["immutable releases"].text.startswith("on:")
 
 
 def test_without_files_and_target_less_is_known(world):
     found = look(world)
-    assert "files" not in found
-    assert found["target"].verdict is Verdict.UNKNOWN
-    assert found["tag"].text == "tiny-v1 is free"
-    assert found["immutable releases"].verdict is Verdict.UNKNOWN
+    assert tuple(found) == NAMES
+    for name in ("asset names", "asset sizes", "target", "immutable releases"):
+        assert found[name].verdict is Verdict.UNKNOWN
+    assert "--target" in str(found["target"].hint)
 
 
-def test_a_missing_token_ends_the_list(world, files):
+def test_without_a_token_every_line_is_there_and_nothing_is_asked(world, files):
     found = look(world, files, github=world.connect(token=None))
-    assert list(found) == ["files", "token", "repository"]
+    assert tuple(found) == NAMES
     assert found["token"].verdict is Verdict.FAILED
     assert isinstance(found["token"].error, PublishError)
+    assert "GH_TOKEN" in str(found["token"].hint)
+    for name in ("target", "tag", "drafts", "immutable releases", "clock"):
+        assert found[name].verdict is Verdict.UNKNOWN
+    assert found["tag"].text == "not asked: there is no GitHub token"
     assert not world.stand_in.requests
 
 
@@ -107,11 +117,43 @@ def test_an_archived_repository_is_refused(world, files):
         world.publish(files)
 
 
-def test_files_that_cannot_be_assets_are_found(world, files, tmp_path):
-    (tmp_path / "empty").touch()
-    found = look(world, {**files, "empty": tmp_path / "empty"})
-    assert found["files"].verdict is Verdict.FAILED
-    assert "has 0 bytes" in found["files"].text
+@pytest.mark.parametrize(
+    ("name", "size", "check", "said"),
+    [
+        ("empty", 0, "asset sizes", "has 0 bytes"),
+        ("huge", 2 * 1024**3, "asset sizes", "has 2147483648 bytes"),
+        ("a b", 1, "asset names", "GitHub would change the asset name 'a b'"),
+        (".a", 1, "asset names", "GitHub would change"),
+        ("TINY.onnx", 1, "asset names", "capital letters"),
+    ],
+)
+def test_files_that_cannot_be_assets_are_found(world, files, tmp_path, name, size, check, said):
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, size)
+    found = look(world, {**files, name: path})
+    assert said in found[check].text
+    assert isinstance(found[check].error, InputError)
+    assert [item.name for item in found.values() if item.error] == [check]
+    assert found["tag"].verdict is Verdict.OK
+
+
+def test_a_file_that_cannot_be_read_is_found(world, files, tmp_path):
+    found = look(world, {**files, "gone": tmp_path / "gone"})
+    assert found["asset sizes"].text.startswith("cannot read")
+
+
+def test_a_file_that_goes_between_two_checks_is_found(world, files, tmp_path):
+    github = world.connect()
+
+    def spoil(repo):
+        files["tiny.onnx"].unlink()
+        return type(github).fetch_repository(github, repo)
+
+    github.fetch_repository = spoil
+    found = look(world, files, github=github)
+    assert found["tag"].text.startswith("cannot read")
+    assert found["drafts"].verdict is Verdict.UNKNOWN
 
 
 def test_a_target_that_is_not_there_is_found(world):
@@ -120,19 +162,76 @@ def test_a_target_that_is_not_there_is_found(world):
 
 def test_what_the_tag_holds_is_told(world, files):
     world.publish(files, keep_draft=True)
-    assert look(world, files)["tag"].text.endswith("will be resumed")
-    assert look(world)["tag"].text.startswith("a draft of ours")
+    assert look(world, files)["drafts"].text.endswith("with this manifest: one will be resumed")
+    without = look(world)["drafts"]
+    assert (without.verdict, without.text[:17]) == (Verdict.UNKNOWN, "1 draft of ours f")
+    assert "release-tool abort" in str(without.hint)
     world.publish(files)
     assert look(world, files)["tag"].text.endswith("with these assets")
     assert look(world)["tag"].verdict is Verdict.UNKNOWN
+    assert look(world)["drafts"].text.endswith("no draft of ours is left over")
     files["tiny.onnx"].write_bytes(b"other")
     assert isinstance(look(world, files)["tag"].error, ConflictError)
 
 
+def test_before_signing_only_the_files_at_hand_are_compared(world, files):
+    world.publish(files)
+    unsigned = {name: path for name, path in files.items() if "sigstore" not in name}
+    assert look(world, unsigned, whole=False)["tag"].text.endswith("with these files")
+    assert isinstance(look(world, unsigned)["tag"].error, ConflictError)
+    files["tiny.onnx"].write_bytes(b"other")
+    assert isinstance(look(world, unsigned, whole=False)["tag"].error, ConflictError)
+
+
+def test_a_published_release_without_digests_is_not_said_to_be_the_same(world, files):
+    world.publish(files)
+    for release in world.state.releases.values():
+        for asset in release.assets.values():
+            asset.digest = None
+    found = look(world, files)["tag"]
+    assert found.verdict is Verdict.UNKNOWN
+    assert "does not state the digest" in found.text
+
+
+def test_a_draft_of_a_previous_version_is_in_the_way_and_abort_is_the_advice(world, files):
+    world.publish(files, keep_draft=True)
+    files[MANIFEST].write_bytes(b"another")
+    found = look(world, files)["drafts"]
+    assert isinstance(found.error, ConflictError)
+    assert "a draft of tiny-v1 with another manifest is there" in found.text
+    assert "release-tool abort" in str(found.hint)
+
+
+def test_several_drafts_of_one_tag_are_counted(world, files):
+    world.publish(files, keep_draft=True)
+    [draft] = world.state.releases.values()
+    body = {"tag_name": "tiny-v1", "draft": True, "body": draft.body}
+    world.state.make_release(body)
+    text = look(world, files)["drafts"].text
+    assert text.startswith("2 drafts of ours for tiny-v1 there, with this manifest: one will be")
+    assert text.endswith("what is left over is removed after publishing")
+    files["tiny.onnx.sigstore.json"].write_bytes(b"signed otherwise")
+    assert "signed otherwise; what is left over" in look(world, files)["drafts"].text
+    world.state.make_release({"tag_name": "tiny-v1", "draft": True})
+    for given in (files, None):
+        found = look(world, given)["drafts"]
+        assert isinstance(found.error, ConflictError)
+        assert found.text.endswith("it is one of 3 drafts of that tag")
+
+
+def test_a_draft_that_is_left_over_after_publishing_is_told(world, files):
+    world.publish(files)
+    [release] = world.state.releases.values()
+    world.state.make_release({"tag_name": "tiny-v1", "draft": True, "body": release.body})
+    found = look(world, files)["drafts"]
+    assert (found.verdict, found.error) == (Verdict.UNKNOWN, None)
+    assert "release-tool abort" in str(found.hint)
+
+
 def test_a_persons_draft_is_found_with_and_without_files(world, files):
     world.state.make_release({"tag_name": "tiny-v1", "draft": True})
-    assert isinstance(look(world, files)["tag"].error, ConflictError)
-    assert isinstance(look(world)["tag"].error, ConflictError)
+    assert isinstance(look(world, files)["drafts"].error, ConflictError)
+    assert isinstance(look(world)["drafts"].error, ConflictError)
 
 
 def test_the_immutable_setting_may_be_off(world):
@@ -150,7 +249,7 @@ def test_a_wrong_clock_is_found(world, ahead, word):
 
 
 def test_answers_without_a_date_leave_the_clock_unknown(world):
-    assert describe_clock(world.connect())[0] is Verdict.UNKNOWN
+    assert describe_clock(world.connect()).verdict is Verdict.UNKNOWN
 
 
 def test_one_failing_check_does_not_hide_the_others(make_world):

@@ -1,72 +1,98 @@
-"""Runs publications that die: one process that forks a child for each, to import only once.
+"""One publication that dies again and again: it goes on, and what it forks at each request dies.
 
-Reads one JSON order a line from stdin, says the child's pid, then how it ended. A child kills
-itself (SIGKILL) right before its k-th request is sent, or right after its answer was read; with
-`moment` "none" it is left to its parent's mercy.
+Reads an order (one line of JSON) from stdin and publishes. At each request a child is forked for
+each moment, and dies there by SIGKILL: before it sends the request, when that has been received,
+halfway through an upload, when it was performed and not answered yet (these three by the hand of
+the stand-in, which a header tells whom to kill), and after the answer was read. Each death is
+reported on stdout, as a line of JSON; a line on stdin says to go on.
 """
 
 import json
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import httpx
 
-from release_tool.core.errors import ReleaseToolError
-from release_tool.core.names import RepoSlug, Tag
-from release_tool.core.progress import SILENT
+from release_tool import chain
+from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.provenance.exported import open_exported
+from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
-from release_tool.publish.transaction import publish_release
+from release_tool.readiness import require_ready
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.signing.token import open_identity
+from release_tool.trust.instance import SigstoreInstance
+from release_tool.verify.transfer import make_source
 
 
-class Deadly(httpx.BaseTransport):
-    """A transport that ends its process at one request."""
+def report(**facts):
+    os.write(1, json.dumps(facts).encode() + b"\n")
+    assert sys.stdin.readline() == "go on\n"
 
-    def __init__(self, number, moment):
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def send(transport, request):
+    answer = transport.handle_request(request)
+    content = b"".join(answer.iter_raw())
+    answer.close()
+    stream = httpx.ByteStream(content)
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
+
+
+class Mortal(httpx.BaseTransport):
+    """A transport that lets a child of its process die at every moment of every request."""
+
+    def __init__(self):
         self.inner = httpx.HTTPTransport(verify=False)
-        self.number, self.moment, self.count = number, moment, 0
+        self.number = 0
 
     def handle_request(self, request):
-        self.count += 1
-        if (self.count, self.moment) == (self.number, "before"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        answer = self.inner.handle_request(request)
-        content = b"".join(answer.iter_raw())
-        answer.close()
-        if (self.count, self.moment) == (self.number, "answered"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+        self.number += 1
+        request.read()  # a file's position would be shared with the children
+        self.lose_child("before", die)
+        uploads = request.headers.get("Content-Type") == "application/octet-stream"
+        for moment in (
+            ("received", "halfway", "performed") if uploads else ("received", "performed")
+        ):
+            self.lose_child(moment, lambda moment=moment: self.send_and_die(request, moment))
+        answer = send(self.inner, request)
+        self.lose_child("answered", die)
+        return answer
+
+    def send_and_die(self, request, moment):
+        request.headers["X-Dies"] = f"{os.getpid()} {moment}"
+        send(httpx.HTTPTransport(verify=False), request)  # the parent's connection stays its own
+
+    def lose_child(self, moment, die_there):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                die_there()
+            finally:
+                os._exit(1)
+        report(number=self.number, moment=moment, status=os.waitpid(pid, 0)[1])
 
 
 def publish(order):
-    with httpx.Client(transport=Deadly(order["number"], order["moment"])) as client:
-        github = open_github(
-            order["api"], os.environ["GH_TOKEN"], client=client, sleep=lambda _seconds: None
-        )
-        files = {name: Path(path) for name, path in order["files"].items()}
-        publish_release(
-            github,
-            RepoSlug.parse(order["repo"]),
-            Tag.parse("tiny-v1"),
-            files,
-            target="main",
-            title="Tiny",
-            body="A tiny model",
-            manifest_name="tiny.manifest.json",
-            progress=SILENT,
-        )
+    """Do what `release-tool publish` does, from an export on (which asks nothing of a network)."""
+    tempfile.tempdir = order["scratch"]
+    api, token = order["api"], os.environ["GH_TOKEN"]
+    instance = SigstoreInstance(order["trust_config"].encode(), "the rehearsal")
+    identity = open_identity(instance, order["identity_token"], interactive=False)
+    to = Destination(RepoSlug.parse(order["repo"]), Tag.parse(U2NETP.tag), "main")
+    exported = open_exported(Path(order["directory"]), U2NETP)
+    with httpx.Client(transport=Mortal()) as client:
+        github = open_github(api, token, client=client, sleep=lambda _seconds: None)
+        publication = chain.Publication(github, make_source(client, api, token), to)
+        services = chain.Services(instance, identity, Builder.from_environment({}), publication)
+        require_ready(github, to)
+        chain.release_exported(exported, U2NETP, services)
 
 
-for line in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            publish(json.loads(line))
-        except ReleaseToolError as error:
-            os._exit(error.exit_code)
-        except BaseException:  # noqa: BLE001 - the parent tells exit codes apart
-            os._exit(1)
-        os._exit(0)
-    print(pid, flush=True)  # noqa: T201
-    print(os.waitpid(pid, 0)[1], flush=True)  # noqa: T201
+publish(json.loads(sys.stdin.readline()))
