@@ -19,6 +19,11 @@ from release_tool.rehearsal.upstream import make_upstream
 REHEARSED_REPOSITORY = "rehearsal/u2netp-mirror"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the workflows: their world takes long to make, and one worker is to make it."""
+    items.sort(key=lambda item: "workflows" not in item.path.parts)
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command left behind: its exit code and what it printed."""

@@ -380,7 +380,10 @@ def test_the_doctor_says_what_is_missing(run, world, monkeypatch: pytest.MonkeyP
     assert "id-token: write" in result.out
 
 
-def test_the_doctor_lets_a_person_sign_in_later(run, world, monkeypatch: pytest.MonkeyPatch):
+def test_the_doctor_lets_a_person_sign_in_later(
+    run, world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     result = run("doctor", "--repo", REPO, *world.api, "--sigstore", world.trust_config)

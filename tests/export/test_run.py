@@ -98,8 +98,11 @@ def test_progress_is_told_step_by_step_and_the_report_is_complete(inputs, tmp_pa
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.onnx"]
 
 
-def test_ten_exports_in_ten_processes_give_the_same_bytes(inputs, tmp_path, model):
-    """Hash seed, directory, output path, threads, checkout and checkpoint path all differ."""
+def test_exports_in_processes_of_their_own_give_the_same_bytes(inputs, tmp_path, model):
+    """Hash seed, directory, output path, threads, checkout and checkpoint path all differ.
+
+    Four here; the benchmark makes ten.
+    """
     script = (
         "import sys, os, pathlib, dataclasses\n"
         "from release_tool.chain import Source, export_release\n"
@@ -133,7 +136,7 @@ def test_ten_exports_in_ten_processes_give_the_same_bytes(inputs, tmp_path, mode
         return done.stdout.strip()
 
     with ThreadPoolExecutor(2) as pool:
-        printed = set(pool.map(run, range(10)))
+        printed = set(pool.map(run, range(4)))
     assert len(printed) == 1
     digests = dict(item.split("=") for item in printed.pop().split())
     assert digests.keys() == {

@@ -312,6 +312,7 @@ class Machine:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(services.wheels),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_COMPILE": "1",  # whatever is imported is compiled then
             **{f"GITHUB_{kind}": str(path) for kind, path in files.items()},
             **self.variables,
             **own,
