@@ -297,6 +297,7 @@ def accepted(exported, content: bytes, path) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=60)
 @given(place=st.floats(0, 1), mask=st.integers(1, 255))
 def test_no_changed_byte_passes_outside_the_metadata(exported, tmp_path, place, mask):
@@ -308,6 +309,7 @@ def test_no_changed_byte_passes_outside_the_metadata(exported, tmp_path, place, 
         assert at >= len(content) - len(exported.content) + exported.content.index(b"model_id") - 4
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=30)
 @given(
     first=st.floats(0, 0.999), length=st.integers(0, 300), insert=st.binary(max_size=8),
@@ -321,6 +323,7 @@ def test_no_cut_or_insertion_passes(exported, tmp_path, first, length, insert, r
         assert not accepted(exported, mutated, tmp_path / "m.onnx")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=40)
 @given(st.data())
 def test_no_change_of_the_graph_passes(exported, tmp_path, data):
@@ -354,6 +357,7 @@ def test_no_change_of_the_graph_passes(exported, tmp_path, data):
         assert not accepted(exported, content, tmp_path / "m.onnx")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=300)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_parsed_or_refused_and_nothing_else(content):

@@ -14,6 +14,7 @@ from release_tool.publish.patience import PATIENCE_SECONDS
 from release_tool.publish.preflight import check_publishable
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 TRANSIENT = """
 refused reset stall 403-limit 429 500 502 503 html html-500 truncated lost
 """.split()

@@ -19,6 +19,7 @@ from release_tool.rehearsal.github import FaultKind
 from release_tool.resume import adopt_signatures, keep_attestation
 from release_tool.verify.evidence import open_evidence
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
 TRANSIENT = """
 refused reset stall 403-limit 429 500 502 503 html html-500 truncated lost

@@ -30,6 +30,7 @@ from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
 REQUESTS = 50
 """How many requests a whole publication of five files makes."""

@@ -13,6 +13,7 @@ from release_tool.publish.github import open_github
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind
 from release_tool.rehearsal.github_faults import UPLOAD_FAULTS
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 HASTE_SECONDS = 0.2
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
 REQUEST_TOKEN = "averysecrettokenforidentitytokens0123"

@@ -586,6 +586,7 @@ FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 LEGACY, ZIP = save(STATE, legacy=True), save(STATE)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=300)
 @given(
     st.sampled_from([LEGACY, ZIP, make_checkpoint()]),
@@ -599,6 +600,7 @@ def test_a_damaged_checkpoint_is_read_or_refused_and_nothing_else(opened, conten
         opened(bytes(damaged))
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(FUZZ, max_examples=500)
 @given(
     st.lists(

@@ -15,6 +15,7 @@ from release_tool.verify.bundle import parse_bundle
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
 NAMES = U2NETP.names
 
 
