@@ -13,7 +13,7 @@ from measure import MIB, Rival, run_once, target
 
 BENCH = Path(__file__).parent
 PYTHON = [sys.executable, "-P"]
-ROUNDS = 3
+ROUNDS = 7
 SIZE_MIB = 1024
 LEAST_SHARE = 0.8
 
@@ -55,7 +55,7 @@ def serve() -> Iterator[Server]:
 
 
 def bench_transfers(place: Path) -> list[bool]:
-    """Transfer in turns with curl and compare the best of three."""
+    """Transfer in turns with curl and compare the best of seven."""
     large, got = place / "asset.bin", place / "got.bin"
     with large.open("wb") as stream:
         for _ in range(SIZE_MIB):
