@@ -49,7 +49,7 @@ fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each
 
 test-interop: $(VENV)/.dev ## other clients' bundles here, ours there: sigstore-js, cosign, gh
 	sh tests/interop/run.sh $(BIN)
-	[ ! -f tests/interop/releases.sh ] || sh tests/interop/releases.sh $(BIN)
+	sh tests/interop/releases.sh $(BIN)
 	[ -z "$(CONFORMANCE_DIR)" ] || $(BIN)/python tests/interop/conformance.py --suite $(CONFORMANCE_DIR)
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
