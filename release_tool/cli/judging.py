@@ -81,12 +81,10 @@ class Judge:
     rebuild: Callable[[Evidence], dict[str, str]] | None = None
 
     def outcomes(self, models: Sequence[str]) -> list[Outcome]:
-        """Take the verdicts on all models; a malformed digest is a `UsageError` before any work.
+        """Take the verdicts on all models.
 
         Of several models each gets its outcome, whatever kept another from getting a verdict.
         """
-        for model in models:
-            parse_digest(model)
         if len(models) == 1:
             return [self.outcome(models[0])]
         return [self.outcome_of_many(model, gather) for model, gather in self.ways(models)]
@@ -166,7 +164,7 @@ class Judge:
 
 
 def parse_digest(model: str) -> Sha256 | None:
-    """Read `sha256:<hex>`; None for a path."""
+    """Read `sha256:<hex>`; None for a path. Raises `UsageError` for a malformed digest."""
     if not model.startswith(PREFIX):
         return None
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from release_tool.cli.judging import FindBundles, Judge
+from release_tool.cli.judging import FindBundles, Judge, parse_digest
 from release_tool.cli.options import (
     DIRECTORY,
     FILE,
@@ -78,6 +78,8 @@ def command(
         raise UsageError("--bundle goes with one model, and without --from")
     if upstream_dir is not None and checkpoint is None:
         raise UsageError("--upstream-dir goes with --checkpoint")
+    for model in models:
+        parse_digest(model)  # a malformed one is told before anybody is asked for anything
     expected = resolve_signer(signer, settings)
     state.note(f"expecting {expected.identity}, by {policy_source(signer, settings)}")
     root = open_trusted_root(

@@ -195,6 +195,12 @@ def test_a_digest_is_verified_with_its_bundle(run, rehearsed):
     assert run("verify", "sha256:x", "--bundle", bundle, *rehearsed.believing).code == 2
 
 
+def test_a_malformed_digest_is_told_before_anybody_is_asked(run, tmp_path: Path):
+    nowhere = tmp_path / "no_trust_config.json"
+    result = run("verify", "sha256:zz", "--sigstore", nowhere)
+    assert (result.code, "no_trust_config" in result.err) == (2, False)
+
+
 def test_bundle_and_from_exclude_each_other(run, rehearsed):
     assert run("verify", rehearsed.model, "--bundle", "x", "--from", "a/b").code == 2
     assert run("verify", rehearsed.model, rehearsed.model, "--bundle", "x").code == 2
