@@ -2,82 +2,10 @@
 
 import pytest
 
-from release_tool.core.digest import Sha256
-from release_tool.core.names import CommitId
-from release_tool.provenance.manifest import (
-    ContractClaim,
-    ExportClaim,
-    FileClaim,
-    GatesClaim,
-    LineageClaim,
-    Manifest,
-    OutputsClaim,
-    ParityClaim,
-    RunClaim,
-    UpstreamClaim,
-)
-
-
-def digest(text: str) -> Sha256:
-    return Sha256.of_bytes(text.encode())
+from release_tool.provenance.manifest import Manifest
+from tests.examples import example_manifest
 
 
 @pytest.fixture(scope="session")
 def manifest() -> Manifest:
-    return Manifest(
-        schema="u2netp-mirror-export-manifest-v1",
-        model_id="example_v1",
-        upstream=UpstreamClaim(
-            repo="https://example.org/up",
-            commit=CommitId("ab" * 20),
-            module_path="model/net.py",
-            module_sha256=digest("module"),
-            checkpoint_path="net.pth",
-            checkpoint_sha256=digest("checkpoint"),
-            checkpoint_tensors_sha256=digest("tensors"),
-            license_path="LICENSE",
-            license_sha256=digest("license"),
-            notice_present=True,
-        ),
-        export=ExportClaim(
-            opset=17,
-            height=64,
-            width=96,
-            input_name="input",
-            output_name="saliency_map",
-            selected_upstream_output="d0",
-            metadata_written={"model_id": "example_v1"},
-        ),
-        outputs=OutputsClaim(
-            onnx_path="example_v1.onnx",
-            onnx_sha256=digest("model"),
-            skeleton_sha256=digest("skeleton"),
-        ),
-        gates=GatesClaim(
-            contract=ContractClaim(
-                ir_version=8,
-                opset=17,
-                nodes=3,
-                initializers=2,
-                operators={"Conv": 2, "Sigmoid": 1},
-                size_bytes=1234,
-            ),
-            lineage=LineageClaim(tensors=2, in_place=2),
-            parity=ParityClaim(
-                float64_sizes=((32, 32), (37, 53)),
-                float64_difference_at_most=1e-5,
-                float32_sizes=((320, 320),),
-                float32_difference_at_most=5e-5,
-                unsaturated_share_at_least=0.01,
-            ),
-        ),
-        toolchain={"python": "3.11.7", "torch": "2.13.0+cpu"},
-        run_provenance=RunClaim(
-            schema="ai-run-provenance-v1",
-            entrypoint="release-tool export",
-            argv=("release-tool", "export"),
-            args={"recipe": "example"},
-            inputs=(FileClaim(role="checkpoint", path="net.pth", sha256=digest("checkpoint")),),
-            outputs=(FileClaim(role="model", path="example_v1.onnx", sha256=digest("model")),),
-        ),
-    )
+    return example_manifest()

@@ -17,22 +17,9 @@ from sigstore_models.common.v1 import HashAlgorithm
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
-from release_tool.core.names import CommitId, RepoSlug
+from release_tool.core.names import RepoSlug
 from release_tool.provenance.attribution import make_attribution
-from release_tool.provenance.manifest import (
-    MANIFEST_SCHEMA,
-    RUN_PROVENANCE_SCHEMA,
-    ContractClaim,
-    ExportClaim,
-    FileClaim,
-    GatesClaim,
-    LineageClaim,
-    Manifest,
-    OutputsClaim,
-    ParityClaim,
-    RunClaim,
-    UpstreamClaim,
-)
+from release_tool.provenance.manifest import FileClaim, Manifest
 from release_tool.provenance.statement import Builder, Statement, make_statement
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2netp import U2NETP
@@ -42,6 +29,7 @@ from release_tool.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
+from tests.examples import digest, example_manifest
 
 CONTENT = b"not really a model, but signed like one"
 LICENSE = b"A licence text.\n\nNot the Apache License.\n"
@@ -159,78 +147,28 @@ def make_model(seed: str, metadata: dict[str, str]) -> bytes:
     return b"\x08\x08" + wire(2, seed.encode()) + b"".join(entries)
 
 
-def digest(text: str) -> Sha256:
-    return Sha256.of_bytes(text.encode())
-
-
-def make_manifest(recipe: Recipe, model: bytes, license_asset: bytes, **changes: Any) -> Manifest:
-    """State an export that never happened."""
-    metadata = {"model_id": recipe.model_id, "note": "converted"}
-    manifest = Manifest(
-        schema=MANIFEST_SCHEMA,
-        model_id=recipe.model_id,
-        upstream=UpstreamClaim(
-            repo="https://example.org/up",
-            commit=CommitId("ab" * 20),
-            module_path="model/net.py",
-            module_sha256=digest("module"),
-            checkpoint_path="net.pth",
-            checkpoint_sha256=digest("checkpoint"),
-            checkpoint_tensors_sha256=digest("tensors"),
-            license_path="LICENSE",
-            license_sha256=Sha256.of_bytes(LICENSE),
-            notice_present=False,
-        ),
-        export=ExportClaim(
-            opset=17,
-            height=64,
-            width=96,
-            input_name="input",
-            output_name="saliency_map",
-            selected_upstream_output="d0",
-            metadata_written=metadata,
-        ),
-        outputs=OutputsClaim(
-            onnx_path=recipe.names.model,
-            onnx_sha256=Sha256.of_bytes(model),
-            skeleton_sha256=digest("skeleton"),
-        ),
-        gates=GatesClaim(
-            contract=ContractClaim(
-                ir_version=8,
-                opset=17,
-                nodes=3,
-                initializers=2,
-                operators={"Conv": 3},
-                size_bytes=len(model),
-            ),
-            lineage=LineageClaim(tensors=2, in_place=2),
-            parity=ParityClaim(
-                float64_sizes=((32, 32),),
-                float64_difference_at_most=1e-5,
-                float32_sizes=((32, 32),),
-                float32_difference_at_most=5e-5,
-                unsaturated_share_at_least=0.01,
-            ),
-        ),
-        toolchain={"python": "3.11.7", "torch": "2.13.0"},
-        run_provenance=RunClaim(
-            schema=RUN_PROVENANCE_SCHEMA,
-            entrypoint="release-tool export",
-            argv=("release-tool", "export"),
-            args={"recipe": recipe.name},
-            inputs=(),
-            outputs=(
-                FileClaim(role="model", path=recipe.names.model, sha256=Sha256.of_bytes(model)),
-                FileClaim(
-                    role="license",
-                    path=recipe.names.license,
-                    sha256=Sha256.of_bytes(license_asset),
-                ),
-            ),
-        ),
+def make_manifest(recipe: Recipe, model: bytes, license_asset: bytes) -> Manifest:
+    """State an export that never happened, of these files."""
+    names, example = recipe.names, example_manifest()
+    made = Sha256.of_bytes(model)
+    contract = replace(example.gates.contract, size_bytes=len(model))
+    listed = (
+        FileClaim(role="model", path=names.model, sha256=made),
+        FileClaim(role="license", path=names.license, sha256=Sha256.of_bytes(license_asset)),
     )
-    return replace(manifest, **changes)
+    return replace(
+        example,
+        model_id=recipe.model_id,
+        upstream=replace(
+            example.upstream, license_sha256=Sha256.of_bytes(LICENSE), notice_present=False
+        ),
+        export=replace(
+            example.export, metadata_written={"model_id": recipe.model_id, "note": "converted"}
+        ),
+        outputs=replace(example.outputs, onnx_path=names.model, onnx_sha256=made),
+        gates=replace(example.gates, contract=contract),
+        run_provenance=replace(example.run_provenance, inputs=(), outputs=listed),
+    )
 
 
 Change = Callable[[Manifest], Manifest]
