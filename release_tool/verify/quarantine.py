@@ -1,14 +1,12 @@
 """The place where a download waits for its verdict, kept only while resuming it makes sense."""
 
-import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from release_tool.core.errors import Interrupted, TryAgain
-from release_tool.core.files import TEMPORARY_PREFIX, writable
+from release_tool.core.files import TEMPORARY_PREFIX, remove_tree, take_lock, writable
 from release_tool.core.names import Destination
 
 
@@ -25,21 +23,11 @@ def open_quarantine(directory: Path, release: Destination) -> Iterator[Path]:
         place.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        lock(descriptor, release)
+        take_lock(descriptor, place, f"fetching {release}")
         with discarded_unless_resumable(place):
             yield place
     finally:
         os.close(descriptor)
-
-
-def lock(descriptor: int, release: Destination) -> None:
-    """Take the place for this process; the lock goes with the process, however it ends."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise TryAgain(
-            f"another run is fetching {release} into the same directory", hint="let it finish"
-        ) from error
 
 
 @contextmanager
@@ -50,6 +38,6 @@ def discarded_unless_resumable(place: Path) -> Iterator[None]:
     except (TryAgain, Interrupted, KeyboardInterrupt):
         raise
     except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
+        remove_tree(place)
         raise
-    shutil.rmtree(place, ignore_errors=True)
+    remove_tree(place)

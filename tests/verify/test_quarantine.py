@@ -45,7 +45,7 @@ def test_what_was_refused_is_not_kept(tmp_path: Path):
 def test_two_runs_never_share_a_quarantine(tmp_path: Path):
     with (
         open_quarantine(tmp_path, RELEASE),
-        pytest.raises(TryAgain, match=r"another run is fetching owner/name@v1"),
+        pytest.raises(TryAgain, match=r"another process is fetching owner/name@v1"),
         open_quarantine(tmp_path, RELEASE),
     ):
         pass
