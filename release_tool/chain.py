@@ -5,6 +5,7 @@ them all.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -273,7 +274,7 @@ def fetch_and_verify(
     It is out by now, so whatever does not come may come later: raises `TryAgain`.
     """
     source, to = services.source, services.to
-    with temporary_directory() as place:
+    with ExitStack() as stack:
 
         def fetch() -> Path:
             return fetch_release(
@@ -289,8 +290,9 @@ def fetch_and_verify(
 
         try:
             with progress.stage("fetch back"):
+                place = stack.enter_context(temporary_directory())
                 quarantine = services.github.patience.insist(fetch, CannotVerify, TryAgain)
-        except (CannotVerify, TryAgain) as error:
+        except (CannotVerify, InputError, TryAgain) as error:
             text = f"{to} is published, but cannot be read back yet: {error.message}"
             raise TryAgain(text, hint=RUN_AGAIN) from error
         with progress.stage("verify as a consumer"):

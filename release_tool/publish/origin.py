@@ -13,7 +13,9 @@ from release_tool.core.errors import PublishError
 from release_tool.core.token import Token
 
 GITHUB_API = "https://api.github.com"
-GITHUB_UPLOADS = "https://uploads.github.com"
+GITHUB = "github.com"
+TENANTS = ["ghe", "com"]
+"""Where enterprises with data residency are, each as NAME.ghe.com with hosts of its own."""
 
 __all__ = ["GITHUB_API", "ApiRoot", "Token"]
 
@@ -24,9 +26,12 @@ class ApiRoot(api.ApiRoot):
 
     def trusts(self, url: httpx.URL) -> bool:
         """Decide whether a token may be sent to `url`: the API's own origin, or its upload host."""
-        trusted = {origin_of(httpx.URL(self.url))}
-        if origin_of(httpx.URL(GITHUB_API)) in trusted:
-            trusted.add(origin_of(httpx.URL(GITHUB_UPLOADS)))
+        own = httpx.URL(self.url)
+        trusted = {origin_of(own)}
+        domain = own.host.removeprefix("api.")
+        named_alike = own.host != domain and own.scheme == "https" and own.port is None
+        if named_alike and (domain == GITHUB or domain.split(".")[1:] == TENANTS):
+            trusted.add(("https", f"uploads.{domain}", 443))
         return not url.userinfo and origin_of(url) in trusted
 
     def check_upload_url(self, template: str, release_id: int) -> str:

@@ -250,8 +250,13 @@ def describe_repository(github: GitHub, repo: RepoSlug) -> Found | str:
 
 
 def describe_target(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> Found | str:
-    """Say at which commit the tag will stand."""
-    commit = check_target(github, repo, tag, target)
+    """Say at which commit the tag will stand; where it is published, nothing moves it any more."""
+    try:
+        commit = check_target(github, repo, tag, target)
+    except ConflictError:
+        if github.fetch_release_by_tag(repo, tag) is None:
+            raise
+        return f"{tag} is published where it stands, and {target} has moved on since"
     if commit is None:
         return unknown(
             "the tag will stand at the default branch's newest commit",
