@@ -318,9 +318,13 @@ def release_exported(
     """Take an export the rest of the way: signed, published, verified and attested."""
     target, out = services.publication, exported.directory
     require_signable(target.github, target.to, exported)
-    if adopt_signatures(target.github, target.source, target.to, recipe, exported):
-        progress.note("took the signatures over from the release")
     identity, instance = services.identity, services.instance
+
+    def hold() -> bool:
+        return find_signed(out, recipe, identity.signer, instance.trusted_root) is not None
+
+    if adopt_signatures(target.github, target.source, target.to, recipe, exported, hold):
+        progress.note("took the signatures over from the release")
     sign_release(out, recipe, instance, identity, services.builder, progress=progress)
     return upload_release(
         out, recipe, target, identity.signer, instance.trusted_root, progress=progress

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import ConflictError, InputError, NotVerified
+from release_tool.core.errors import ConflictError, InputError, NotVerified, PublishError
 from release_tool.core.names import Destination
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.publish.github import GitHub
@@ -28,8 +28,10 @@ from release_tool.verify.evidence import Evidence, exists, open_evidence
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
 
-Believed = Callable[[], tuple[ExpectedSigner, TrustedRoot]]
+Believed = Callable[[], tuple[ExpectedSigner, ExpectedSigner, TrustedRoot]]
+"""Who would sign here, whom `upload` expects, and the root that vouches for either."""
 SIGN_AGAIN = "sign it again with `release-tool sign`, or export it again"
+SAY_WHO = "`publish` goes on with it; for `upload` give --workflow, --ref or --cert-identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,23 @@ def describe_exported(directory: Path | None, recipe: Recipe) -> Found | str:
 
 
 def describe_signed(directory: Path | None, recipe: Recipe, believed: Believed) -> Found | str:
-    """Say whether nothing has changed since it was signed, and by whom it was."""
+    """Say whether nothing has changed since it was signed, by whom, and if `upload` takes that."""
     names = recipe.names
     if directory is None:
         return unknown("not checked: there is no dist/")
     if not any(exists(directory / name) for name in (names.bundle, names.provenance)):
         return unknown("not signed yet", "`release-tool publish` and `release-tool sign` sign it")
     try:
-        verified = open_signed(directory, recipe, *believed()).verified
+        own, expected, root = believed()
+        signed = open_signed(directory, recipe, own, root)
     except (InputError, NotVerified) as error:
         raise type(error)(error.message, hint=error.hint or SIGN_AGAIN) from error
-    return f"unchanged since it was signed by {verified.signer.identity}"
+    told = f"unchanged since it was signed by {signed.verified.signer.identity}"
+    try:
+        verify_release(signed.evidence, expected, root)
+    except NotVerified as error:
+        return unknown(f"{told}; `upload` would refuse that: {error.message}", SAY_WHO)
+    return told
 
 
 def find_files(directory: Path | None, recipe: Recipe) -> dict[str, Path] | None:
@@ -108,7 +116,12 @@ def find_files(directory: Path | None, recipe: Recipe) -> dict[str, Path] | None
 
 
 def check_release(
-    github: GitHub, to: Destination, recipe: Recipe, directory: Path | None, believed: Believed
+    github: GitHub,
+    to: Destination,
+    recipe: Recipe,
+    directory: Path | None,
+    believed: Believed,
+    bad_token: PublishError | None = None,
 ) -> tuple[Finding, ...]:
     """Go through everything that a publication of the directory needs, changing nothing."""
     files = find_files(directory, recipe)
@@ -123,6 +136,7 @@ def check_release(
             manifest_name=recipe.names.manifest,
             target=to.target,
             whole=files is not None and files.keys() >= signed,
+            bad_token=bad_token,
         ),
     )
 

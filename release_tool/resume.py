@@ -5,12 +5,12 @@ taken over is proved again first.
 """
 
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from release_tool.core.errors import (
     CannotVerify,
-    ConflictError,
     GateError,
     InputError,
     PublishError,
@@ -67,26 +67,33 @@ def prove_earlier_export(
 
 
 def adopt_signatures(
-    github: GitHub, source: Source, to: Destination, recipe: Recipe, exported: ExportedRelease
+    github: GitHub,
+    source: Source,
+    to: Destination,
+    recipe: Recipe,
+    exported: ExportedRelease,
+    hold: Callable[[], bool],
 ) -> bool:
-    """Fetch the bundles of a release or draft of ours with this manifest, if we have none.
+    """Fetch the bundles of a release or draft of ours with this manifest, unless ours `hold`.
 
-    So a run on another machine neither signs twice nor conflicts with itself. What arrives is
-    unverified. Raises `ConflictError` where the tag is published with another manifest, before
-    anything is signed.
+    So a run on another machine, or after one that died between two files, neither signs twice nor
+    conflicts with itself. What arrives is unverified. That nothing else is published under the tag
+    is the caller's to find out before.
     """
-    manifest = next(file for file in exported.files if file.name == recipe.names.manifest)
-    published = github.fetch_release_by_tag(to.repo, to.tag)
-    if published is not None:
-        found = {asset.name: asset.digest for asset in published.assets}
-        if found.get(manifest.name, manifest.digest) != manifest.digest:
-            raise ConflictError(f"{to} is published with other contents", hint="choose another tag")
-        return adopt_from(published, github, source, to, recipe, exported.directory)
+    release = github.fetch_release_by_tag(to.repo, to.tag) or find_draft(github, to, exported)
+    if release is None or hold():
+        return False
+    return adopt_from(release, github, source, to, recipe, exported.directory)
+
+
+def find_draft(github: GitHub, to: Destination, exported: ExportedRelease) -> RemoteRelease | None:
+    """Find a draft of ours that was made for this very manifest."""
+    manifest = exported.files[-1].digest
     for draft in github.fetch_releases(to.repo):
         marker = read_marker(to.tag, draft)
-        if marker is not None and marker.manifest == manifest.digest:
-            return adopt_from(draft, github, source, to, recipe, exported.directory)
-    return False
+        if marker is not None and marker.manifest == manifest:
+            return draft
+    return None
 
 
 def adopt_from(
@@ -97,14 +104,15 @@ def adopt_from(
     recipe: Recipe,
     out: Path,
 ) -> bool:
-    """Write both bundles of a release beside the model, unless one is here or missing there.
+    """Write both bundles of a release beside the model, unless one is missing there.
 
     Without those of a published release nothing can go on, since it is signed for good: raises
-    `TryAgain`. A draft is signed anew.
+    `TryAgain`. A draft is signed anew. Whoever dies between the two files leaves a pair that does
+    not hold, and the next run fetches both again.
     """
     names = (recipe.names.bundle, recipe.names.provenance)
     assets = {asset.name: asset for asset in release.assets if asset.state == "uploaded"}
-    if any((out / name).exists() for name in names) or not assets.keys() >= set(names):
+    if not assets.keys() >= set(names):
         return False
 
     def fetch() -> dict[str, bytes]:

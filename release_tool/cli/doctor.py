@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from release_tool.cli.options import (
 )
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
+from release_tool.core.errors import PublishError, TryAgain
 from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
 from release_tool.publish.preflight import Finding, Found, Verdict, find, unknown
@@ -68,18 +70,27 @@ def command(
     if directory is None and Path("dist").is_dir():
         directory = Path("dist")
 
-    def believed() -> tuple[ExpectedSigner, TrustedRoot]:
+    def believed() -> tuple[ExpectedSigner, ExpectedSigner, TrustedRoot]:
         root = open_trusted_root(
             trust.source(settings.configuration), offline=trust.offline, progress=state
         )
         own = found[0].signer if found and not names_signer(signer) else expected
-        return own, root
+        return own, expected, root
 
     source = signing.source(settings.configuration)
     findings = [find("signing identity", lambda: describe_identity(source, signing, found))]
-    with open_github(resolve_api(github_api, settings), find_publish_token(os.environ)) as github:
-        findings += check_release(github, to, settings.recipe, directory, believed)
+    token, bad_token = look_for_token(os.environ)
+    with open_github(resolve_api(github_api, settings), token) as github:
+        findings += check_release(github, to, settings.recipe, directory, believed, bad_token)
     show_findings(state, str(to), findings)
+
+
+def look_for_token(environment: Mapping[str, str]) -> tuple[str | None, PublishError | None]:
+    """Return the token, if there is one, or what is wrong with it."""
+    try:
+        return find_publish_token(environment), None
+    except PublishError as error:
+        return None, error
 
 
 def names_signer(options: SignerOptions) -> bool:
@@ -101,7 +112,10 @@ def describe_identity(source: str, signing: SigningOptions, found: list[Identity
 
 
 def show_findings(state: State, release: str, findings: list[Finding]) -> None:
-    """Print the checklist, each line with what to do about it, then raise what failed first."""
+    """Print the checklist, each line with what to do about it, then raise what failed first.
+
+    What no repetition mends comes before what one may.
+    """
     rows: list[Row] = []
     for finding in findings:
         rows.append((finding.name, f"{MARKS[finding.verdict]:<8} {finding.text}"))
@@ -114,4 +128,4 @@ def show_findings(state: State, release: str, findings: list[Finding]) -> None:
     state.print_result({"release": release, "checks": checks}, rows)
     failed = [finding.error for finding in findings if finding.error is not None]
     if failed:
-        raise failed[0]
+        raise min(failed, key=lambda error: isinstance(error, TryAgain))

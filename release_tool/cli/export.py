@@ -9,6 +9,7 @@ from release_tool import chain
 from release_tool.cli.options import DIRECTORY, FILE, Settings, with_output, with_settings
 from release_tool.cli.render import show_export
 from release_tool.cli.state import State
+from release_tool.core.files import in_turn
 
 
 @click.command("export")
@@ -51,12 +52,13 @@ def command(
     Example:
       release-tool export --upstream-dir U-2-Net --checkpoint u2netp.pth
     """
-    outcome = chain.export_release(
-        chain.Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint),
-        settings.recipe,
-        out,
-        os.environ,
-        full_parity=parity == "full",
-        progress=state,
-    )
+    with in_turn(out, state.note):
+        outcome = chain.export_release(
+            chain.Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint),
+            settings.recipe,
+            out,
+            os.environ,
+            full_parity=parity == "full",
+            progress=state,
+        )
     show_export(state, outcome)

@@ -26,6 +26,7 @@ from release_tool.cli.releases import show_release
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
+from release_tool.core.files import in_turn
 from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
 from release_tool.signing.token import open_identity
@@ -70,10 +71,15 @@ def command(
     to, token = destination.resolve(repo, settings), require_token(os.environ)
     api = resolve_api(github_api, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
-    identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
     source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)
     plan = chain.Plan(source, settings.recipe, out)
-    with open_github(api, token, progress=state) as github, open_source(api, token) as released:
+    # An identity's token may last for minutes only, so whoever waits does so before.
+    with (
+        in_turn(out, state.note),
+        open_github(api, token, progress=state) as github,
+        open_source(api, token) as released,
+    ):
+        identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
         target = chain.Publication(github, released, to, keep_draft=keep_draft)
         services = chain.Services(instance, identity, builder, target)
         result, _verified = chain.publish(plan, services, os.environ, progress=state)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from release_tool.cli.options import (
 )
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
+from release_tool.core.files import in_turn
 from release_tool.provenance.statement import Builder
 from release_tool.signing.token import open_identity
 from release_tool.trust.instance import open_instance
@@ -45,9 +47,11 @@ def command(
       release-tool sign dist
     """
     instance = open_instance(signing.source(settings.configuration), progress=state)
-    identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
-    builder = Builder.from_environment(os.environ)
-    verified = chain.sign_release(
-        directory, settings.recipe, instance, identity, builder, progress=state
-    )
+    # An identity's token may last for minutes only, so whoever waits does so before.
+    with in_turn(directory, state.note) if directory.is_dir() else nullcontext():
+        identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
+        builder = Builder.from_environment(os.environ)
+        verified = chain.sign_release(
+            directory, settings.recipe, instance, identity, builder, progress=state
+        )
     show_verdict(state, verified)

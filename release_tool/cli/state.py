@@ -109,13 +109,20 @@ class State:
         Under GitHub Actions the rows also become part of the job's summary.
         """
         if self.summary is not None:
-            with self.summary.open("a", encoding="utf-8") as stream:
-                stream.write(markdown(rows))
+            self.add_summary(self.summary, rows)
         if self.json:
             self.answered = True
             self.write(encode_document(document))
         elif not self.quiet:
             self.write("".join(f"{printable(row)}\n" for row in align(rows)))
+
+    def add_summary(self, summary: Path, rows: list[Row]) -> None:
+        """Add rows to the job's summary; where that cannot be, the result stands without it."""
+        try:
+            with summary.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(markdown(rows))
+        except OSError as error:
+            self.note(f"the job's summary cannot be written: {reason(error)}")
 
     def print_error(self, error: ReleaseToolError) -> None:
         """Print an error and its advice on stderr and, with `--json`, as a document on stdout."""

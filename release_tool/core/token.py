@@ -48,6 +48,11 @@ class Token:
         """Tell an installation's token, such as GITHUB_TOKEN in Actions, by its prefix."""
         return self.secret.startswith("ghs_")
 
+    @property
+    def has_scopes(self) -> bool:
+        """Tell a token with scopes from one with permissions of its own, granted one by one."""
+        return not self.secret.startswith(("ghs_", "ghu_", "github_pat_"))
+
     def redact(self, text: str) -> str:
         """Take the token out of a text that came from elsewhere."""
         return text.replace(self.secret, "***")

@@ -11,9 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import ConflictError, InputError, PublishError, ReleaseToolError
+from release_tool.core.errors import (
+    ConflictError,
+    InputError,
+    PublishError,
+    ReleaseToolError,
+    TryAgain,
+)
 from release_tool.core.files import open_regular
 from release_tool.core.names import CommitId, RepoSlug, Tag, check_asset_name
+from release_tool.publish.access import check_repository, check_token
 from release_tool.publish.github import GitHub
 from release_tool.publish.plan import (
     ServerState,
@@ -24,7 +31,6 @@ from release_tool.publish.plan import (
     plan_release,
     read_marker,
 )
-from release_tool.publish.remote import RemoteRepository
 from release_tool.publish.state import fetch_state
 
 MAX_CLOCK_SKEW_SECONDS = 300.0
@@ -65,7 +71,7 @@ def unknown(text: str, hint: str | None = None) -> Found:
     return Found(text, Verdict.UNKNOWN, hint)
 
 
-def check_publishable(
+def check_publishable(  # noqa: PLR0913 - one keyword a thing that may be known beforehand
     github: GitHub,
     repo: RepoSlug,
     tag: Tag,
@@ -75,20 +81,21 @@ def check_publishable(
     manifest_name: str | None = None,
     target: str | None = None,
     whole: bool = True,
+    bad_token: PublishError | None = None,
 ) -> tuple[Finding, ...]:
     """Go through everything that `publish_release` will need, changing nothing.
 
     `artifacts` are what the files must be, where the caller has measured them. Without `files` the
     names, sizes and contents are left out; without `whole` more files are to come, and only those
-    given are compared. Never raises an expected error: each becomes the finding of its check.
+    given are compared. `bad_token` says what is wrong with the token where `github` was opened
+    without it. Never raises an expected error: each becomes the finding of its check.
     """
-    found = [*check_files(files), *check_access(github, repo)]
+    found = [*check_files(files), *check_access(github, repo, bad_token)]
     failed = next((item for item in found if item.verdict is Verdict.FAILED), None)
     blocked = next((item for item in found[2:] if item.verdict is Verdict.FAILED), None)
     if blocked is not None:
-        text, hint = f"not asked: {blocked.text}", "mend that first"
-        found += [Finding(name, Verdict.UNKNOWN, text, hint=hint) for name in ON_GITHUB]
-        return (*found, find("clock", lambda: describe_clock(github)))
+        not_asked = tuple(leave_out(name, blocked) for name in ON_GITHUB)
+        return (*found, *not_asked, find("clock", lambda: describe_clock(github)))
 
     def want() -> Wanted | None:
         if files is None or manifest_name is None or failed is not None:
@@ -114,8 +121,13 @@ def check_files(files: Mapping[str, Path] | None) -> tuple[Finding, Finding]:
     )
 
 
-def check_access(github: GitHub, repo: RepoSlug) -> tuple[Finding, Finding]:
+def check_access(
+    github: GitHub, repo: RepoSlug, bad_token: PublishError | None
+) -> tuple[Finding, Finding]:
     """Check the token, and what it may do with the repository."""
+    if bad_token is not None:
+        blocked = failure("token", bad_token)
+        return blocked, leave_out("repository", blocked)
     return (
         find("token", lambda: describe_token(github)),
         find("repository", lambda: describe_repository(github, repo)),
@@ -153,38 +165,15 @@ def failure(name: str, error: ReleaseToolError) -> Finding:
     return Finding(name, Verdict.FAILED, error.message, error, error.hint)
 
 
+def leave_out(name: str, blocked: Finding) -> Finding:
+    """Make the finding of a check that another one's failure made pointless."""
+    text = f"not asked: {blocked.text}"
+    return Finding(name, Verdict.UNKNOWN, text, hint="mend that first")
+
+
 def measure(files: Mapping[str, Path]) -> tuple[Artifact, ...]:
     """Describe the files as they stand."""
     return tuple(Artifact.of_file(path, name) for name, path in files.items())
-
-
-def check_token(github: GitHub) -> None:
-    """Require a token; raises `PublishError`."""
-    if github.token is None:
-        raise PublishError("there is no GitHub token", hint="set GH_TOKEN or GITHUB_TOKEN")
-
-
-def check_repository(github: GitHub, repo: RepoSlug) -> RemoteRepository:
-    """Require a repository under its present name, to which the token may push.
-
-    GitHub answers `push: false` to every token of an app, GITHUB_TOKEN in Actions among them,
-    whatever it may do; for those only the attempt tells.
-    """
-    check_token(github)
-    found = github.fetch_repository(repo)
-    if found.full_name.lower() != str(repo).lower():
-        raise PublishError(
-            f"{repo} is called {found.full_name[:200]} now", hint="give the present name"
-        )
-    if found.archived:
-        raise PublishError(f"{repo} is archived and cannot be written")
-    app = github.token is not None and github.token.belongs_to_an_app
-    if found.push is False and not app:
-        raise PublishError(
-            f"the token may not push to {repo}",
-            hint="it needs the permission to write the repository's contents",
-        )
-    return found
 
 
 def check_target(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> CommitId | None:
@@ -245,6 +234,12 @@ def describe_repository(github: GitHub, repo: RepoSlug) -> Found | str:
         return unknown(
             f"{found.full_name} is there; only trying tells who may push",
             "give the job `permissions: contents: write`",
+        )
+    if github.token is not None and not github.token.has_scopes:
+        # GitHub states here what the person may do, not what was granted to the token.
+        return unknown(
+            f"{found.full_name} is there; only trying tells whether the token may push",
+            "give the token the permission to write the repository's contents",
         )
     return f"{found.full_name} is there, and the token may push"
 
@@ -319,7 +314,11 @@ def describe_drafts(state: ServerState, tag: Tag, wanted: Wanted | None) -> Foun
 
 def describe_immutable(github: GitHub, repo: RepoSlug) -> Found | str:
     """Say whether a published release could ever be corrected."""
-    match github.fetch_immutable_setting(repo):
+    try:
+        setting = github.fetch_immutable_setting(repo)
+    except (PublishError, TryAgain) as error:
+        return unknown(f"not known: {error.message}", error.hint)
+    match setting:
         case True:
             return "on: what is published is frozen, and its tag is used up"
         case False:

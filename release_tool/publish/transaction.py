@@ -11,6 +11,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.errors import ConflictError, PublishError, TryAgain
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import Progress
+from release_tool.publish.access import check_repository
 from release_tool.publish.github import GitHub
 from release_tool.publish.plan import (
     Plan,
@@ -20,7 +21,6 @@ from release_tool.publish.plan import (
     plan_release,
     read_marker,
 )
-from release_tool.publish.preflight import check_repository
 from release_tool.publish.remote import DraftRelease, PublishedRelease, RemoteRelease
 from release_tool.publish.steps import Job, Run, remove_draft
 

@@ -122,6 +122,7 @@ class Wire:
         self.answer_seconds = answer_seconds
         self.monotonic = monotonic
         self.server_time: float | None = None
+        self.scopes: frozenset[str] | None = None
 
     def __repr__(self) -> str:
         """Show where it talks to, never the token."""
@@ -200,6 +201,7 @@ class Wire:
             response = self.client.send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 self.server_time = parse_date(response.headers.get("date")) or self.server_time
+                self.scopes = parse_scopes(response.headers.get("x-oauth-scopes"))
                 yield response
             finally:
                 response.close()
@@ -304,6 +306,13 @@ class Wire:
     def redact(self, text: str) -> str:
         """Take the token out of a text that is not ours."""
         return self.token.redact(text) if self.token else text
+
+
+def parse_scopes(text: str | None) -> frozenset[str] | None:
+    """Read the scopes that GitHub states of a token; None where it states none."""
+    if text is None:
+        return None
+    return frozenset(name.strip() for name in text[:1000].split(",") if name.strip())
 
 
 def join(base: httpx.URL, target: str) -> httpx.URL | None:

@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from release_tool.core.documents import parse_json_object
@@ -85,7 +85,10 @@ class GitHubRoutes:
 
     def repository(self, request: Request) -> Response:
         """GET /repos/{owner}/{repo}, and /repositories/{id}."""
-        return Response.of_json(self.shapes.repository(push=self.may_push(request)))
+        answer = Response.of_json(self.shapes.repository(push=self.may_push(request)))
+        if self.state.scopes is None:
+            return answer
+        return replace(answer, headers={**answer.headers, "X-OAuth-Scopes": self.state.scopes})
 
     def releases(self, request: Request) -> Response:
         """GET …/releases: drafts only for those who may push, silently."""

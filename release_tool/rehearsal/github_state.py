@@ -64,7 +64,8 @@ class GitHubState:
     """One repository; every method is called with `lock` held, except for the copying of bytes.
 
     `commits` maps branches and commit ids to commit ids; `list_lag` is how many listings a new
-    draft is missing from; `push` is what the token may do.
+    draft is missing from; `push` is what the token's owner may do, `scopes` what GitHub tells of
+    the token itself, which is nothing unless it is a classic one.
     """
 
     directory: Path
@@ -74,6 +75,7 @@ class GitHubState:
     commits: dict[str, str] = field(default_factory=dict)
     old_names: set[str] = field(default_factory=set)
     push: bool = True
+    scopes: str | None = None
     archived: bool = False
     immutable_setting: bool = False
     list_lag: int = 0

@@ -244,6 +244,24 @@ def test_under_actions_a_result_becomes_part_of_the_job_summary(
     assert "| `verified` | `u2netp_mirror_v1.onnx` |" in summary.read_text()
 
 
+def test_a_summary_that_cannot_be_written_costs_neither_the_result_nor_the_exit_code(
+    run, rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for place in (tmp_path, tmp_path / "none" / "summary.md", Path("/dev/full")):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place))
+        result = run("inspect", rehearsed.model, "--json")
+        assert result.code == 0, result.err
+        assert result.document
+        assert "the job's summary cannot be written: " in result.err
+
+
+def test_a_name_that_is_no_text_stands_in_the_summary_escaped(tmp_path: Path, capfd):
+    state = State(summary=tmp_path / "summary.md")
+    state.print_result({}, [("file", os.fsdecode(b"\xff.onnx"))])
+    assert "| `file` | `\\udcff.onnx` |" in (tmp_path / "summary.md").read_text()
+
+
 def test_a_summary_is_never_formatted_by_what_it_holds():
     text = markdown([("a", "x | y `z` <b>"), ("", ""), ("b", "line\nbreak")])
     assert "| `a` | `x \\| y 'z' <b>` |" in text

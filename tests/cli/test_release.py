@@ -1,15 +1,20 @@
 """Sign, upload, publish, fetch, doctor and abort, against stand-ins on loopback."""
 
+import contextlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from release_tool import readiness
+from release_tool import chain, readiness
+from release_tool.cli.state import State
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import TryAgain
+from release_tool.core.files import only_one, write_whole
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT
 from release_tool.publish.github import open_github
@@ -521,3 +526,113 @@ def test_a_stray_notice_is_refused_before_signing(run, world, exported: Path):
     result = run("sign", exported, *world.signing)
     assert result.code == 3
     assert "NOTICE" in result.err
+
+
+def test_bundles_that_do_not_hold_are_replaced_by_those_of_the_release(run, world, standin, fresh):
+    """As a run leaves them that dies between two files, or a disk that loses some of one."""
+    out, elsewhere = fresh("out"), fresh("elsewhere")
+    publish = publish_options(world, standin, out)
+    assert run("sign", elsewhere, *world.signing).code == 0
+    assert run(*publish, *world.signing).code == 0
+    before, entries = digests(out), len(world.sigstore.rekor.entries)
+    bundle, provenance = (out / name for name in BUNDLES)
+    for damage in (
+        bundle.unlink,
+        provenance.unlink,
+        lambda: bundle.write_bytes(bundle.read_bytes()[:-9]),
+        lambda: shutil.copy(elsewhere / BUNDLES[0], bundle),
+    ):
+        damage()
+        again = run(*publish, *world.signing)
+        assert again.code == 0, again.err
+        assert "took the signatures over" in again.err
+        assert "already published" in again.out
+        assert digests(out) == before
+        assert len(world.sigstore.rekor.entries) == entries
+
+
+def test_a_bundle_that_is_missing_is_taken_from_a_draft_of_ours(run, world, standin, fresh):
+    out = fresh("out")
+    publish = publish_options(world, standin, out)
+    assert run(*publish, *world.signing, "--keep-draft").code == 0
+    before = digests(out)
+    (out / BUNDLES[1]).unlink()
+    again = run(*publish, *world.signing)
+    assert again.code == 0, again.err
+    assert digests(out) == before
+    assert len(world.github.state.releases) == 1
+
+
+def test_publish_believes_a_release_without_digests_when_run_again(run, world, standin, fresh):
+    world.github.faults.append(Fault.parse("upload:null-digest:1:99"))
+    publish = publish_options(world, standin, fresh("out"))
+    assert run(*publish, *world.signing).code == 0
+    again = run(*publish, *world.signing)
+    assert again.code == 0, again.err
+    assert "already published" in again.out
+
+
+@pytest.mark.parametrize("command", ["export", "sign", "publish"])
+def test_whoever_writes_into_a_directory_waits_for_another_to_finish(
+    run, world, standin, fresh, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    out, said = fresh("out"), []
+    unreadable = [*standin.options, "--checkpoint", out]
+    arguments = {
+        "export": ["export", *unreadable, "--out", out],
+        "sign": ["sign", out, *world.signing],
+        "publish": [*publish_options(world, standin, out), *world.signing],
+    }[command]
+    before = digests(out)
+    note = State.note
+
+    with contextlib.ExitStack() as another:
+        another.enter_context(only_one(out, "working"))
+
+        def note_and_finish(state: State, text: str) -> None:
+            note(state, text)
+            said.append(text)
+            if "waiting" in text:
+                assert digests(out) == before
+                another.close()
+
+        monkeypatch.setattr(State, "note", note_and_finish)
+        result = run(*arguments)
+    assert result.code == (3 if command == "export" else 0), result.err
+    waiting = [text for text in said if "waiting" in text]
+    assert waiting == [f"another process is at work in {out}, waiting for it to finish"]
+    with only_one(out, "working"):
+        pass
+
+
+def test_two_publications_at_once_from_one_directory_are_one(
+    run, world, standin, fresh, monkeypatch: pytest.MonkeyPatch
+):
+    """The second starts when the first has written one of two bundles, and ends after it."""
+    out, write, others = fresh("out"), write_whole, []
+    publish = publish_options(world, standin, out)
+
+    def write_and_start_another(path: Path, content: bytes) -> None:
+        write(path, content)
+        if path.name == BUNDLES[0] and not others:
+            line = [sys.executable, "-P", "-m", "release_tool", *publish, *world.signing]
+            pipe = subprocess.PIPE
+            others.append(subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True))
+            assert any("waiting" in text for text in others[0].stderr)
+
+    monkeypatch.setattr(chain, "write_whole", write_and_start_another)
+    first = run(*publish, *world.signing)
+    [other] = others
+    out_text, err_text = other.communicate(timeout=60)
+    assert first.code == 0, first.err
+    assert other.returncode == 0, err_text
+    assert "already published" in out_text
+    assert len(world.github.state.releases) == 1
+
+
+def test_what_waits_for_nobody_leaves_no_directory_behind(run, world, standin, tmp_path: Path):
+    out = tmp_path / "a" / "b"
+    assert run("sign", out, *world.signing).code == 3
+    unreadable = [*standin.options, "--checkpoint", tmp_path]
+    assert run("export", *unreadable, "--out", out).code == 3
+    assert not (tmp_path / "a").exists()

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and reads have limits."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from release_tool.core import files
 from release_tool.core.errors import InputError, PublishError, TryAgain
 from release_tool.core.files import (
+    in_turn,
     new_file,
     only_one,
     open_regular,
@@ -231,3 +233,82 @@ def test_a_lock_on_a_directory_that_was_replaced_meanwhile_is_none(
     monkeypatch.setattr("fcntl.flock", replace)
     with pytest.raises(TryAgain), only_one(place, "working"):
         pass
+
+
+def test_whoever_waits_for_a_lock_says_so_once_and_has_it_then(tmp_path: Path):
+    place = tmp_path / "a" / "place"
+    said: list[str] = []
+    with contextlib.ExitStack() as another:
+        another.enter_context(only_one(place, "working"))
+
+        def finish(text: str) -> None:
+            said.append(text)
+            another.close()
+            assert not place.exists()
+
+        with in_turn(place, finish):
+            with pytest.raises(TryAgain), only_one(place, "working"):
+                pass
+            assert place.is_dir()
+    assert said == [f"another process is at work in {place}, waiting for it to finish"]
+    assert list(tmp_path.iterdir()) == []
+    with in_turn(place, said.append):
+        (place / "file").touch()
+    assert (place / "file").exists()
+    assert len(said) == 1
+
+
+def test_waiting_for_a_lock_ends_at_ctrl_c(tmp_path: Path):
+    with (
+        only_one(tmp_path, "working"),
+        pytest.raises(KeyboardInterrupt),
+        in_turn(tmp_path, lambda _: os.kill(os.getpid(), signal.SIGINT)),
+    ):
+        pass
+    with only_one(tmp_path, "working"):
+        pass
+
+
+def test_where_directories_cannot_be_locked_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with in_turn(tmp_path / "new", pytest.fail):
+        assert (tmp_path / "new").is_dir()
+
+
+def test_a_lock_on_what_is_no_directory_is_an_input_error(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match="cannot write to"),
+        in_turn(tmp_path / "file", pytest.fail),
+    ):
+        pass
+
+
+def test_a_directory_that_goes_while_it_is_being_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place, opened, steps = tmp_path / "place", os.open, []
+
+    def open_between(path: Path, flags: int) -> int:
+        """Before the first opening and after the second it is removed by whoever had it."""
+        steps.append(path)
+        if len(steps) == 1:
+            place.rmdir()
+        descriptor = opened(path, flags)
+        if len(steps) == 2:
+            place.rmdir()
+        return descriptor
+
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr("os.open", open_between)
+        with in_turn(place, said.append), pytest.raises(TryAgain), only_one(place, "working"):
+            pass
+    assert steps == [place] * 4
+    assert len(said) == 1
+    assert not place.exists()

@@ -6,6 +6,7 @@ What is meant for good ends in 0 with a remark, since a release needs no attesta
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,9 @@ def test_a_whole_publication_ends_alike_and_its_next_run_finishes(
     world.check_secrets("".join(capfd.readouterr()), tmp_path, signed.directory)
 
 
-def test_a_release_without_digests_is_read_back_and_believed_for_its_signatures(make_world, signed):
+def test_a_release_without_digests_is_read_back_and_believed_for_its_signatures(
+    make_world, signed, unsigned
+):
     world = make_world()
     client, has_struck = world.spoil("upload", "null-digest", times=10**6)
     assert not world.release(signed, client).already
@@ -192,6 +195,12 @@ def test_a_release_without_digests_is_read_back_and_believed_for_its_signatures(
         for release in world.state.releases.values()
         for asset in release.assets.values()
     } == {None}
+    world.stand_in.faults.clear()
+    assert world.release(signed).already
+    elsewhere = replace(signed, directory=unsigned)
+    assert world.release(elsewhere).already
+    assert elsewhere.contents == signed.contents
+    check_whole(world, signed)
 
 
 @pytest.fixture
@@ -204,7 +213,12 @@ def unsigned(signed, tmp_path):
 def take_over(world, signed, directory, client=None):
     target = world.target(signed, client)
     exported = open_exported(directory, U2NETP)
-    return adopt_signatures(target.github, target.source, target.to, U2NETP, exported)
+    root = signed.instance.trusted_root
+
+    def hold():
+        return chain.find_signed(directory, U2NETP, signed.identity.signer, root) is not None
+
+    return adopt_signatures(target.github, target.source, target.to, U2NETP, exported, hold)
 
 
 @pytest.mark.parametrize("kind", ["asset", "content"])
@@ -226,3 +240,13 @@ def test_signatures_that_do_not_come_from_a_public_release_are_not_made_anew(
     assert has_struck()
     names = (U2NETP.names.bundle, U2NETP.names.provenance)
     assert all((unsigned / name).read_bytes() == signed.contents[name] for name in names)
+
+
+def test_of_two_signatures_both_must_hold_or_both_are_taken_over(world, signed, unsigned):
+    bundle, provenance = U2NETP.names.bundle, U2NETP.names.provenance
+    (unsigned / bundle).write_bytes(signed.contents[bundle])
+    assert take_over(world, signed, unsigned)
+    (unsigned / provenance).write_bytes(b"{}")
+    assert take_over(world, signed, unsigned)
+    assert not take_over(world, signed, unsigned)
+    assert (unsigned / provenance).read_bytes() == signed.contents[provenance]

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from release_tool import chain
 from release_tool.core.errors import ConflictError, InputError, PublishError
 from release_tool.core.names import RepoSlug
 from release_tool.publish.preflight import Verdict, check_publishable, describe_clock
 from release_tool.publish.transaction import abort_draft
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import Fault
 
 MANIFEST = "tiny.manifest.json"
@@ -74,6 +76,36 @@ def test_an_apps_token_is_not_judged_by_what_github_says_of_its_rights(make_worl
     found = look(world, files, github=world.connect(token="ghs_of_an_installation"))
     assert found["token"].text.startswith("a token of an app")
     assert found["repository"].verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(("scopes", "told"), [("gist, read:org", "gist, read:org"), ("", "none")])
+def test_a_classic_token_without_the_scope_is_refused(world, files, scopes, told):
+    world.state.scopes = scopes
+    found = look(world, files)["repository"]
+    assert found.text == f"the token may not push to rehearsal/tiny: its scopes are {told}"
+    assert "scope repo" in str(found.hint)
+    with pytest.raises(PublishError, match="its scopes are") as caught:
+        world.publish(files)
+    assert caught.value.exit_code == 6
+    assert not world.state.releases
+
+
+@pytest.mark.parametrize("scopes", ["gist, repo", "public_repo", None])
+def test_a_classic_token_with_the_scope_may_push(world, scopes):
+    world.state.scopes = scopes
+    assert look(world)["repository"].verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("scopes", ["", None])
+def test_of_a_fine_grained_token_only_the_attempt_tells(make_world, files, scopes):
+    token = "github_pat_11AVERYSECRET_token"
+    world = make_world(token=token)
+    world.state.scopes = scopes
+    found = look(world, files, github=world.connect(token=token))["repository"]
+    assert (found.verdict, found.error) == (Verdict.UNKNOWN, None)
+    assert "only trying tells whether the token may push" in found.text
+    assert "permission" in str(found.hint)
+    assert not world.publish(files, world.connect(token=token)).already
 
 
 def test_a_wrong_token_is_refused(world, files):
@@ -238,6 +270,24 @@ def test_the_immutable_setting_may_be_off(world):
     github = world.connect()
     github.fetch_immutable_setting = lambda repo: False
     assert look(world, github=github)["immutable releases"].text.startswith("off:")
+
+
+@pytest.mark.parametrize("fault", ["401", "409", "422", "429", "500", "html"])
+def test_a_setting_that_cannot_be_read_is_unknown_and_stops_nobody(make_world, files, fault):
+    world = make_world(faults=[Fault.parse(f"immutable:{fault}:1:1000")])
+    found = look(world, files)
+    assert found["immutable releases"].verdict is Verdict.UNKNOWN
+    assert found["immutable releases"].text.startswith("not known: ")
+    assert [item for item in found.values() if item.error] == []
+
+
+def test_nothing_is_uploaded_with_a_wrong_clock(world, signed):
+    target = world.target(signed, clock=lambda: time.time() + 4000)
+    root = signed.instance.trusted_root
+    with pytest.raises(PublishError, match="s ahead of GitHub") as caught:
+        chain.upload_release(signed.directory, U2NETP, target, signed.identity.signer, root)
+    assert caught.value.exit_code == 6
+    assert {entry.method for entry in world.stand_in.requests} == {"GET"}
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(4000, "ahead of"), (-4000, "behind")])

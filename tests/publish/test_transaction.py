@@ -124,6 +124,20 @@ def test_a_draft_that_was_signed_anew_is_superseded_and_goes_after_publishing(wo
     assert order == ["publish", "remove-release"]
 
 
+def test_a_draft_of_another_manifest_stays_after_publishing(world, files):
+    published = world.publish(files)
+    manifest = str(Sha256.of_file(files["tiny.manifest.json"]))
+    body = world.state.releases[published.id].body
+    assert manifest in body
+    ours, others = (
+        make_foreign(world, body=text)
+        for text in (body, body.replace(manifest, f"sha256:{'1' * 64}"))
+    )
+    assert world.publish(files).already
+    assert set(world.state.releases) == {published.id, others.id}
+    assert ours.id not in world.state.releases
+
+
 def test_of_two_drafts_with_the_same_contents_the_oldest_is_taken(make_world, files):
     world = make_world(list_lag=1000)  # the second run does not see the first one's draft
     first = world.publish(files, keep_draft=True)
@@ -606,6 +620,22 @@ def test_abort_removes_our_draft_and_nothing_else(world, files):
     assert abort_draft(github, world.repo, world.tag)
     assert set(world.state.releases) == {other.id}
     assert not abort_draft(github, world.repo, world.tag)
+
+
+def test_abort_leaves_a_draft_alone_that_is_published_under_its_hands(world, files):
+    """It was a draft in the list, and is one no more when abort looks at it again."""
+    kept = world.publish(files, keep_draft=True)
+
+    def publish(moment, entry):
+        if (moment, entry.kind) == ("received", "release"):
+            with world.state.lock:
+                world.state.publish(world.state.releases[kept.id], {})
+
+    github = world.connect()
+    world.stand_in.watch = publish
+    assert not abort_draft(github, world.repo, world.tag)
+    world.stand_in.watch = None
+    assert world.visible() == contents(files)
 
 
 def test_abort_leaves_a_published_release_alone(world, files):
