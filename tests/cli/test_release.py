@@ -609,7 +609,8 @@ def test_two_publications_at_once_from_one_directory_are_one(
     run, world, standin, fresh, monkeypatch: pytest.MonkeyPatch
 ):
     """The second starts when the first has written one of two bundles, and ends after it."""
-    out, write, others = fresh("out"), write_whole, []
+    out, write = fresh("out"), write_whole
+    others: list[subprocess.Popen[str]] = []
     publish = publish_options(world, standin, out)
 
     def write_and_start_another(path: Path, content: bytes) -> None:
@@ -617,8 +618,9 @@ def test_two_publications_at_once_from_one_directory_are_one(
         if path.name == BUNDLES[0] and not others:
             line = [sys.executable, "-P", "-m", "release_tool", *publish, *world.signing]
             pipe = subprocess.PIPE
-            others.append(subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True))
-            assert any("waiting" in text for text in others[0].stderr)
+            other = subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True)
+            others.append(other)
+            assert any("waiting" in text for text in other.stderr or ())
 
     monkeypatch.setattr(chain, "write_whole", write_and_start_another)
     first = run(*publish, *world.signing)
