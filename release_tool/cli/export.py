@@ -9,7 +9,7 @@ from release_tool import chain
 from release_tool.cli.options import DIRECTORY, FILE, Settings, with_output, with_settings
 from release_tool.cli.render import show_export
 from release_tool.cli.state import State
-from release_tool.core.files import in_turn
+from release_tool.core.locks import in_turn
 
 
 @click.command("export")

@@ -26,7 +26,7 @@ from release_tool.cli.releases import show_release
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
-from release_tool.core.files import in_turn
+from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
 from release_tool.publish.github import open_github
 from release_tool.signing.token import open_identity

@@ -8,7 +8,7 @@ from release_tool.cli.options import DIRECTORY, FILE, Settings, with_output, wit
 from release_tool.cli.rehearsing import Rehearsal, rehearse
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
-from release_tool.core.files import only_one
+from release_tool.core.locks import only_one
 from release_tool.rehearsal.github_faults import Fault
 
 

@@ -18,7 +18,7 @@ from release_tool.cli.options import (
 )
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
-from release_tool.core.files import in_turn
+from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
 from release_tool.signing.token import open_identity
 from release_tool.trust.instance import open_instance

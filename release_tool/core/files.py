@@ -3,21 +3,15 @@
 import atexit
 import contextlib
 import errno
-import fcntl
-import itertools
 import os
-import secrets
 import stat
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
-from release_tool.core.errors import InputError, ReleaseToolError, TryAgain
+from release_tool.core.errors import InputError, ReleaseToolError
 
 TEMPORARY_PREFIX = ".release-tool-"
-WAIT_SECONDS = 0.1
 TEMPORARY: dict[Path, int] = {}
 """What exists for a while only, and which process made it."""
 
@@ -70,7 +64,7 @@ def new_file(path: Path) -> Iterator[Path]:
     The temporary file is synchronised before the move and removed if the block fails.
     Raises `InputError` where the directory cannot be written or the disk is full.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}-{path.name}")
     with removed_at_the_end(temporary), writable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -87,11 +81,13 @@ def temporary_directory(
 
     Raises `InputError` where none can be made.
     """
+    import tempfile  # noqa: PLC0415  (a consumer's verdict needs none)
+
     try:
         parent = parent or Path(tempfile.gettempdir())
     except OSError as error:
         raise InputError("there is no place for temporary files", hint="see TMPDIR") from error
-    place = parent / f"{prefix}{secrets.token_hex(8)}"
+    place = parent / f"{prefix}{os.urandom(8).hex()}"
     with removed_at_the_end(place):
         with writable(parent):
             place.mkdir(mode=0o700)
@@ -158,96 +154,6 @@ def staging_directory(out: Path) -> Iterator[Path]:
                 with contextlib.suppress(OSError):
                     out.rmdir()
             raise
-
-
-@contextlib.contextmanager
-def only_one(directory: Path, what: str) -> Iterator[None]:
-    """Let no other process do `what` in `directory` meanwhile, which is made if need be.
-
-    The lock is on the directory itself and goes with the process, however it ends; it leaves no
-    file, and no directory if nothing came into it. Raises `TryAgain` while another has it.
-    """
-    made: set[Path] = set()
-    descriptor = open_directory(directory, made)
-    try:
-        take_lock(descriptor, directory, what)
-        with empty_ones_removed(made):
-            yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def in_turn(directory: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other process is at work in `directory`, and let none begin meanwhile.
-
-    It is the same lock as that of `only_one`. Says once that it waits. Where the file system locks
-    no directories there is no waiting.
-    """
-    made: set[Path] = set()
-    for attempt in itertools.count():
-        descriptor = open_directory(directory, made)
-        try:
-            try:
-                free = try_lock(descriptor, directory)
-            except OSError:
-                free = True
-            if free:
-                with empty_ones_removed(made):
-                    yield
-                return
-        finally:
-            os.close(descriptor)
-        if attempt == 0:
-            say(f"another process is at work in {directory}, waiting for it to finish")
-        time.sleep(WAIT_SECONDS)
-
-
-def open_directory(directory: Path, made: set[Path]) -> int:
-    """Open a directory, which is made if need be; what did not exist before goes into `made`."""
-    with writable(directory):
-        while True:
-            made.update(path for path in (directory, *directory.parents) if not path.exists())
-            directory.mkdir(parents=True, exist_ok=True)
-            # Who had it before may remove it at this very moment.
-            with contextlib.suppress(FileNotFoundError):
-                return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-@contextlib.contextmanager
-def empty_ones_removed(made: set[Path]) -> Iterator[None]:
-    """Remove those directories that have nothing in them once the block ends, however it does."""
-    try:
-        yield
-    finally:
-        for path in sorted(made, reverse=True):  # what is inside another comes before it
-            with contextlib.suppress(OSError):
-                path.rmdir()
-
-
-def take_lock(descriptor: int, directory: Path, what: str) -> None:
-    """Lock an open directory, which must still be the one of that name; raises `TryAgain`."""
-    try:
-        if try_lock(descriptor, directory):
-            return
-        cause = None
-    except OSError as error:
-        cause = error
-    raise TryAgain(
-        f"another process is {what} in {directory}", hint="let it finish, or name another directory"
-    ) from cause
-
-
-def try_lock(descriptor: int, directory: Path) -> bool:
-    """Lock an open directory, unless another process has it or it is no more that of its name.
-
-    Raises `OSError` where nobody could lock it.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(descriptor), directory.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
 
 
 def install_files(staged: Path, out: Path, *, last: str) -> None:

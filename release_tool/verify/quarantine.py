@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from release_tool.core.errors import Interrupted, TryAgain
-from release_tool.core.files import TEMPORARY_PREFIX, remove_tree, take_lock, writable
+from release_tool.core.files import TEMPORARY_PREFIX, remove_tree, writable
+from release_tool.core.locks import take_lock
 from release_tool.core.names import Destination
 
 

@@ -1,6 +1,5 @@
 """The outside world of the command line: a Sigstore, a GitHub, and a token in the environment."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +38,8 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def unmeasured_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave what the program starts unmeasured here: tracing torch's import doubles its time.
-
-    The worker is measured by the tests of its own stage.
-    """
-    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-        monkeypatch.delenv(name)
+def _unmeasured(unmeasured_children: None) -> None:
+    """Measure no child here; the worker is measured by the tests of its own stage."""
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from release_tool.core.documents import parse_json_object
-from release_tool.core.files import only_one
+from release_tool.core.locks import only_one
 
 PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
 

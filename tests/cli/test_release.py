@@ -14,7 +14,8 @@ from release_tool import chain, readiness
 from release_tool.cli.state import State
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import TryAgain
-from release_tool.core.files import only_one, write_whole
+from release_tool.core.files import write_whole
+from release_tool.core.locks import only_one
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT
 from release_tool.publish.github import open_github

@@ -13,14 +13,13 @@ import pytest
 from release_tool.core import files
 from release_tool.core.errors import InputError, PublishError, TryAgain
 from release_tool.core.files import (
-    in_turn,
     new_file,
-    only_one,
     open_regular,
     read_limited,
     temporary_directory,
     write_whole,
 )
+from release_tool.core.locks import in_turn, only_one
 
 
 def test_a_file_is_written_whole_into_a_directory_that_did_not_exist(tmp_path: Path):

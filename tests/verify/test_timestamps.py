@@ -1,4 +1,4 @@
-"""Time stamps: every byte of a token counts, and the library beneath sigstore-python agrees."""
+"""Time stamps: every byte of an ECDSA token counts, and sigstore-python's library agrees."""
 
 import base64
 import hashlib
