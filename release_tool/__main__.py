@@ -25,10 +25,13 @@ def main() -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    from release_tool.cli.main import main as run  # noqa: PLC0415  (now that ctrl-C is safe)
+    from release_tool.cli.prelude import hashing_models  # noqa: PLC0415  (now that ctrl-C is safe)
 
     try:
-        run()
+        with hashing_models(sys.argv[1:]) as hashers:
+            from release_tool.cli.main import main as run  # noqa: PLC0415  (takes its time)
+
+            run(hashers=hashers)
     except KeyboardInterrupt:  # one more, while the first was being told
         sys.exit(EXIT_CODE)
     finally:

@@ -6,12 +6,15 @@ import click
 
 from release_tool.cli.options import (
     DestinationOptions,
-    Settings,
-    resolve_api,
     text,
     with_github,
     with_output,
     with_settings,
+)
+from release_tool.cli.settings import (
+    Settings,
+    resolve_api,
+    resolve_destination,
 )
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -37,7 +40,7 @@ def command(
     Example:
       release-tool abort --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
-    to = DestinationOptions(tag).resolve(repo, settings)
+    to = resolve_destination(DestinationOptions(tag), repo, settings)
     api = resolve_api(github_api, settings)
     with open_github(api, require_token(os.environ), progress=state) as github:
         removed = abort_draft(github, to.repo, to.tag)

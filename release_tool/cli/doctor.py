@@ -11,15 +11,18 @@ import click
 from release_tool.cli.options import (
     DIRECTORY,
     DestinationOptions,
-    Settings,
     SignerOptions,
     SigningOptions,
     TrustOptions,
-    resolve_api,
-    resolve_own_signer,
     with_destination,
     with_identity,
     with_verifying,
+)
+from release_tool.cli.settings import (
+    Settings,
+    resolve_api,
+    resolve_destination,
+    resolve_own_signer,
 )
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
@@ -63,7 +66,7 @@ def command(
       release-tool doctor --repo VMAFx/vmafx --tag u2netp-mirror-v1
       release-tool doctor dist --repo VMAFx/vmafx --target main
     """
-    to = destination.resolve(signer.repo, settings)
+    to = resolve_destination(destination, signer.repo, settings)
     expected = resolve_own_signer(signer, settings)
     found: list[Identity] = []
     signing = SigningOptions(trust.sigstore, identity_token)

@@ -7,12 +7,14 @@ import click
 
 from release_tool.cli.options import (
     DIRECTORY,
-    Settings,
     SignerOptions,
     TrustOptions,
+    with_verifying,
+)
+from release_tool.cli.settings import (
+    Settings,
     resolve_api,
     resolve_signer,
-    with_verifying,
 )
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State

@@ -3,15 +3,12 @@
 Printing is not done here.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from release_tool.core.ahead import HashFile
 from release_tool.core.digest import PREFIX, Sha256
 from release_tool.core.documents import JsonObject
 from release_tool.core.errors import (
@@ -26,18 +23,14 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.trust.instance import TrustedRoot
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
+from release_tool.verify.locate import hash_model
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
 
 if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
 
-MAX_THREADS = 8
-MAX_AHEAD = 16
-"""Models that are read before their turn: enough to keep every core busy, and little memory."""
-
 FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
-Gather = Callable[[], Iterable[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,7 @@ class Judge:
     signer: ExpectedSigner
     root: TrustedRoot
     find_bundles: FindBundles | None = None
+    hash_file: HashFile = hash_model
     prove: "Callable[[Evidence], LineageReport] | None" = None
     rebuild: Callable[[Evidence], dict[str, str]] | None = None
 
@@ -87,44 +81,19 @@ class Judge:
         """
         if len(models) == 1:
             return [self.outcome(models[0])]
-        return [self.outcome_of_many(model, gather) for model, gather in self.ways(models)]
-
-    def ways(self, models: Sequence[str]) -> Iterator[tuple[str, Gather]]:
-        """Yield each model with what gathers its evidence.
-
-        Evidence on this machine is gathered ahead of its turn by threads: hashing is most of the
-        work, and leaves the interpreter to others. The verdicts are taken one after the other.
-        """
-        if self.find_bundles is not None:
-            yield from ((model, partial(self.gather, model)) for model in models)
-            return
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (not for one model)
-
-        threads = min(os.cpu_count() or 1, MAX_THREADS)
-        pool, window = ThreadPoolExecutor(threads), deque[tuple[str, Gather]]()
-        try:
-            for model in models:
-                gather: Gather = partial(self.gather, model)
-                with suppress(RuntimeError):  # no more threads: gathered when its turn comes
-                    gather = pool.submit(tuple, gather()).result
-                window.append((model, gather))
-                if len(window) > MAX_AHEAD:
-                    yield window.popleft()
-            yield from window
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return [self.outcome_of_many(model) for model in models]
 
     def outcome(self, model: str) -> Outcome:
         """Take the verdict on one model."""
         try:
-            return self.verdict(model, partial(self.gather, model))
+            return self.verdict(model)
         except (NotVerified, CannotVerify) as refusal:
             return Outcome(model, refusal=refusal)
 
-    def outcome_of_many(self, model: str, gather: Gather) -> Outcome:
+    def outcome_of_many(self, model: str) -> Outcome:
         """Take the verdict on one of several models; only an interruption stops them all."""
         try:
-            return self.verdict(model, gather)
+            return self.verdict(model)
         except Interrupted:
             raise
         except ReleaseToolError as refusal:
@@ -132,10 +101,10 @@ class Judge:
             refusal.__cause__ = refusal.__context__ = None
             return Outcome(model, refusal=refusal.with_traceback(None))
 
-    def verdict(self, model: str, gather: Gather) -> Outcome:
+    def verdict(self, model: str) -> Outcome:
         """Climb the ladder with the evidence of each bundle until one holds."""
         refused: ReleaseToolError = CannotVerify(f"there is no bundle for {model}")
-        for evidence in gather():
+        for evidence in self.gather(model):
             try:
                 verified = verify_release(evidence, self.signer, self.root)
             except (NotVerified, CannotVerify) as refusal:
@@ -150,13 +119,15 @@ class Judge:
     def gather(self, model: str) -> Iterator[Evidence]:
         """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.
 
-        Runs in any thread; nothing is read before the first is asked for.
+        Nothing is read before the first is asked for.
         """
         digest = parse_digest(model)
         bundles = None if self.find_bundles is None else self.find_bundles(model, digest)
         for bundle in (None,) if bundles is None else bundles:
             if digest is None:
-                yield open_evidence(Path(model), self.recipe, bundle=bundle)
+                yield open_evidence(
+                    Path(model), self.recipe, bundle=bundle, hash_file=self.hash_file
+                )
             elif bundle is None:
                 raise UsageError("a digest needs --bundle, or --from to fetch one")
             else:

@@ -8,16 +8,16 @@ from pathlib import Path
 from release_tool.cli.judging import FindBundles
 from release_tool.cli.sources import open_source
 from release_tool.cli.tokens import find_token
+from release_tool.core.ahead import HashFile
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination, RepoSlug
 from release_tool.verify.download import fetch_attestations, fetch_release_bundle
-from release_tool.verify.evidence import hash_model
 from release_tool.verify.transfer import Source
 
 
 @contextmanager
-def open_origin(origin: str, api: str) -> Iterator[FindBundles]:
+def open_origin(origin: str, api: str, hash_file: HashFile) -> Iterator[FindBundles]:
     """Yield what fetches a model's bundles from `OWNER/NAME@TAG`, or from `OWNER/NAME`."""
     with open_source(api, find_token(os.environ)) as source:
         if "@" in origin:
@@ -25,7 +25,9 @@ def open_origin(origin: str, api: str) -> Iterator[FindBundles]:
             yield lambda model, digest: fetch_from_release(source, release, model, digest)
         else:
             repo = RepoSlug.parse(origin)
-            yield lambda model, digest: fetch_from_attestations(source, repo, model, digest)
+            yield lambda model, digest: fetch_from_attestations(
+                source, repo, digest or hash_file(Path(model))[0]
+            )
 
 
 def fetch_from_release(
@@ -39,9 +41,6 @@ def fetch_from_release(
     return (fetch_release_bundle(source.client, source.api, repo, tag, name, token=source.token),)
 
 
-def fetch_from_attestations(
-    source: Source, repo: RepoSlug, model: str, digest: Sha256 | None
-) -> tuple[bytes, ...]:
+def fetch_from_attestations(source: Source, repo: RepoSlug, digest: Sha256) -> tuple[bytes, ...]:
     """Fetch the bundles that GitHub keeps for a model's digest."""
-    wanted = digest or hash_model(Path(model))[0]
-    return fetch_attestations(source.client, source.api, repo, wanted, token=source.token)
+    return fetch_attestations(source.client, source.api, repo, digest, token=source.token)

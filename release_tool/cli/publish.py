@@ -11,9 +11,7 @@ from release_tool.cli.options import (
     DIRECTORY,
     FILE,
     DestinationOptions,
-    Settings,
     SigningOptions,
-    resolve_api,
     text,
     with_destination,
     with_github,
@@ -23,6 +21,11 @@ from release_tool.cli.options import (
     with_signing,
 )
 from release_tool.cli.releases import show_release
+from release_tool.cli.settings import (
+    Settings,
+    resolve_api,
+    resolve_destination,
+)
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -68,7 +71,7 @@ def command(
       release-tool publish --upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx
     """
     # What can fail cheaply fails first: nothing is exported for want of a token.
-    to, token = destination.resolve(repo, settings), require_token(os.environ)
+    to, token = resolve_destination(destination, repo, settings), require_token(os.environ)
     api = resolve_api(github_api, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
     source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)

@@ -18,6 +18,7 @@ import click
 
 from release_tool.core.errors import InputError, Interrupted, ReleaseToolError
 from release_tool.core.files import reason
+from release_tool.core.hashers import Hashers
 from release_tool.core.progress import Advance
 
 Row = tuple[str, str]
@@ -29,6 +30,7 @@ class State:
     """The run's voice; commands call it and print in no other way. It is a `Progress`.
 
     `answered` says that the one JSON document is out, so that an error does not print a second.
+    `hashers` are at work already, since before the command line was read.
     """
 
     json: bool = False
@@ -39,6 +41,7 @@ class State:
     actions: bool = False
     answered: bool = False
     summary: Path | None = None
+    hashers: Hashers | None = None
 
     @classmethod
     def of_terminal(cls) -> Self:
@@ -102,6 +105,11 @@ class State:
         else:
             yield lambda _advance: None
             self.note(name)
+
+    @property
+    def shows_rows(self) -> bool:
+        """Tell whether anybody will see a result's rows."""
+        return self.summary is not None or not (self.json or self.quiet)
 
     def print_result(self, document: Mapping[str, Any], rows: list[Row]) -> None:
         """Print a result on stdout: the document with `--json`, else rows for people.

@@ -9,16 +9,19 @@ from release_tool import chain
 from release_tool.cli.options import (
     DIRECTORY,
     DestinationOptions,
-    Settings,
     SignerOptions,
     TrustOptions,
-    resolve_api,
-    resolve_own_signer,
     with_destination,
     with_keep_draft,
     with_verifying,
 )
 from release_tool.cli.releases import show_release
+from release_tool.cli.settings import (
+    Settings,
+    resolve_api,
+    resolve_destination,
+    resolve_own_signer,
+)
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -52,7 +55,7 @@ def command(
     Example:
       release-tool upload dist --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
-    to = destination.resolve(signer.repo, settings)
+    to = resolve_destination(destination, signer.repo, settings)
     expected = resolve_own_signer(signer, settings)
     root = open_trusted_root(
         trust.source(settings.configuration), offline=trust.offline, progress=state

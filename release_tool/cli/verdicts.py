@@ -24,10 +24,10 @@ def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
     if len(outcomes) == 1:
         state.print_result(outcomes[0].to_json(), outcome_rows(outcomes[0], state))
         return
-    rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), BLANK)]
-    documents = [outcome.to_json() for outcome in outcomes]
+    documents = [outcome.to_json() for outcome in outcomes] if state.json else []
+    rows = many_rows(outcomes, state) if state.shows_rows else []
     failed = max(refusals, key=lambda refusal: isinstance(refusal, NotVerified), default=None)
-    state.print_result({"schema": VERDICTS_SCHEMA, "verdicts": documents}, rows[:-1])
+    state.print_result({"schema": VERDICTS_SCHEMA, "verdicts": documents}, rows)
     if failed is not None:
         text = f"{len(refusals)} of {len(outcomes)} models are not verified; first: "
         raise kind_of(failed)(text + failed.message, hint=failed.hint)
@@ -37,6 +37,12 @@ def kind_of(error: ReleaseToolError) -> type[ReleaseToolError]:
     """Return the class of the error tree that an error is of, past the stages' own kinds of it."""
     kinds = (kind for kind in type(error).__mro__ if kind.__module__ == ReleaseToolError.__module__)
     return next(kinds)
+
+
+def many_rows(outcomes: Sequence[Outcome], state: State) -> list[Row]:
+    """Describe several verdicts, with a blank row in between."""
+    rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), BLANK)]
+    return rows[:-1]
 
 
 def outcome_rows(outcome: Outcome, state: State) -> list[Row]:

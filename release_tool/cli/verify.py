@@ -11,21 +11,20 @@ from release_tool.cli.options import (
     DIRECTORY,
     FILE,
     TEXT,
-    Settings,
     SignerOptions,
     TrustOptions,
-    policy_source,
-    resolve_api,
-    resolve_signer,
     with_quiet,
     with_verifying,
 )
+from release_tool.cli.settings import Settings, policy_source, resolve_api, resolve_signer
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_outcomes
+from release_tool.core.ahead import Ahead, HashFile
 from release_tool.core.errors import UsageError
 from release_tool.trust.instance import open_trusted_root
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import read_evidence
+from release_tool.verify.locate import hash_model
 
 
 @click.command("verify")
@@ -96,17 +95,17 @@ def command(
 
         source = Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint)
         rebuild = Rebuild(source, settings.recipe, state).prove
-    with open_bundles(
-        origin, bundle, resolve_api(github_api, settings, consumer=True), trust
-    ) as find_bundles:
-        judge = Judge(settings.recipe, expected, root, find_bundles, prove, rebuild)
+    hash_file = Ahead(state.hashers, hash_model).hash if state.hashers else hash_model
+    api = resolve_api(github_api, settings, consumer=True)
+    with open_bundles(origin, bundle, api, trust, hash_file) as find_bundles:
+        judge = Judge(settings.recipe, expected, root, find_bundles, hash_file, prove, rebuild)
         outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
 
 
 @contextmanager
 def open_bundles(
-    origin: str | None, given: Path | None, api: str, trust: TrustOptions
+    origin: str | None, given: Path | None, api: str, trust: TrustOptions, hash_file: HashFile
 ) -> Iterator[FindBundles | None]:
     """Yield what finds a model's bundles: the one given, those at `origin`, or nothing."""
     if given is not None:
@@ -119,5 +118,5 @@ def open_bundles(
     else:
         from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
 
-        with open_origin(origin, api) as fetch:
+        with open_origin(origin, api, hash_file) as fetch:
             yield fetch

@@ -41,7 +41,11 @@ def read_limited(path: Path, limit_bytes: int) -> bytes:
     """Read a regular file of at most `limit_bytes`; raises `InputError`."""
     with open_regular(path) as stream:
         try:
-            content: bytes | None = stream.read(limit_bytes + 1)
+            # Room for what is there, not for the limit: that takes longer than to read it.
+            expected = min(os.fstat(stream.fileno()).st_size, limit_bytes)
+            content: bytes | None = stream.read(expected + 1)
+            if content is not None and len(content) > expected:
+                content += stream.read(limit_bytes - expected) or b""
         except OSError as error:
             raise InputError(f"cannot read {path}: {reason(error)}") from error
     if content is None:  # opened not to wait, and there is nothing to read yet (PEP 3116)

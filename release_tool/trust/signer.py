@@ -5,11 +5,13 @@ Composes and holds expectations; comparing them with a certificate is the verdic
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from release_tool.core.errors import UsageError
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.recipes.recipe import Publisher
+
+if TYPE_CHECKING:
+    from release_tool.recipes.recipe import Publisher
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 DEFAULT_WORKFLOW = "release.yml"
@@ -80,6 +82,6 @@ class ExpectedSigner:
         return cls(identity, issuer, repo=repo, ref=ref)
 
     @classmethod
-    def of_publisher(cls, publisher: Publisher) -> Self:
+    def of_publisher(cls, publisher: "Publisher") -> Self:
         """Expect the publisher that a recipe or the configuration names."""
         return cls.of_workflow(publisher.repo, publisher.workflow, publisher.ref, publisher.issuer)

@@ -73,6 +73,7 @@ def open_certificate(der: bytes) -> SigningCertificate:
     return SigningCertificate(der, certificate, extensions, key, issuer)
 
 
+@lru_cache(maxsize=128)
 def check_profile(certificate: SigningCertificate) -> None:
     """Refuse a certificate that is not one for signing code."""
     usage = extension(certificate, x509.KeyUsage)

@@ -5,6 +5,7 @@ https://github.com/sigstore/rekor (hashedrekord, dsse), rekor-tiles for their ve
 """
 
 import base64
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -72,6 +73,7 @@ def base64_text(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
+@lru_cache(maxsize=128)
 def pem_text(certificate: SigningCertificate) -> str:
     """Encode the certificate as Rekor v1 has it: base64 around PEM."""
     return base64_text(certificate.parsed.public_bytes(Encoding.PEM))

@@ -6,17 +6,17 @@ Reads and judges nothing; whatever is missing, unreadable or too large is `Canno
 from dataclasses import dataclass
 from pathlib import Path
 
+from release_tool.core.ahead import HashFile
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
-from release_tool.core.files import open_regular, read_limited
+from release_tool.core.files import read_limited
 from release_tool.recipes.recipe import Recipe, ReleaseNames
 from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.locate import find_model, hash_model, is_directory
 
-MODEL_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 MANIFEST_LIMIT_BYTES = 1024 * 1024
 LICENSE_LIMIT_BYTES = 1024 * 1024
 BUNDLE_SUFFIXES = (".sigstore.json", ".sigstore", ".bundle")
-MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,22 @@ def evidence_for_bytes(
     )
 
 
-def open_evidence(path: Path, recipe: Recipe, *, bundle: Path | bytes | None = None) -> Evidence:
+def open_evidence(
+    path: Path,
+    recipe: Recipe,
+    *,
+    bundle: Path | bytes | None = None,
+    hash_file: HashFile = hash_model,
+) -> Evidence:
     """Collect evidence for a model file, or for the one model of a release's directory.
 
     Beside a model `x.onnx` the bundle is `x.onnx.sigstore.json`, else `.sigstore` or `.bundle`,
     unless one is given, as a path or as bytes; the other files are used where they are there. In a
-    directory all are required.
+    directory all are required. `hash_file` hashes the model, or knows its digest already.
     """
     whole = is_directory(path)
-    model = find_model(path, recipe) if whole else path
-    digest, size = hash_model(model)
+    model = find_model(path, recipe.names) if whole else path
+    digest, size = hash_file(model)
     signed, listed = find_bundle(model, bundle)
     return Evidence(
         name=model.name,
@@ -100,53 +106,6 @@ def open_evidence(path: Path, recipe: Recipe, *, bundle: Path | bytes | None = N
         sidecars=read_sidecars(model, recipe, whole=whole, bundle_listed=listed),
         recipe=recipe,
     )
-
-
-def is_directory(path: Path) -> bool:
-    """Tell a directory from a file; a loop of symbolic links is neither and fails later."""
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise CannotVerify(f"cannot read {path}: {error.strerror}") from error
-
-
-def find_model(directory: Path, recipe: Recipe) -> Path:
-    """Return the one model of a directory, under the name of the release or of the consumer."""
-    models = []
-    try:
-        for position, entry in enumerate(directory.iterdir()):
-            if position >= MAX_ENTRIES:
-                raise CannotVerify(f"{directory} holds more than {MAX_ENTRIES} files")
-            if entry.suffix == ".onnx":
-                models.append(entry)
-    except OSError as error:
-        raise CannotVerify(f"cannot read {directory}: {error.strerror}") from error
-    if len(models) != 1:
-        found = ", ".join(sorted(model.name for model in models)[:5]) or "none"
-        raise CannotVerify(
-            f"{directory} should hold one model; it holds {found}", hint="name the model's file"
-        )
-    expected = (recipe.names.model, recipe.names.installed_model)
-    if models[0].name not in expected:
-        raise CannotVerify(
-            f"{directory} holds {models[0].name}, not {expected[0]}",
-            hint="name its recipe with --recipe, or name the model's file",
-        )
-    return models[0]
-
-
-def hash_model(path: Path) -> tuple[Sha256, int]:
-    """Hash a model of at most 2 GiB, which is what ONNX allows, in bounded memory."""
-    try:
-        with open_regular(path) as stream:
-            digest = Sha256.of_stream(stream, MODEL_LIMIT_BYTES)
-            return digest, stream.tell()
-    except InputError as error:
-        named = str(path) in error.message
-        message = error.message if named else f"cannot read {path}: {error.message}"
-        raise CannotVerify(message, hint=error.hint) from error
-    except OSError as error:
-        raise CannotVerify(f"cannot read {path}: {error.strerror}") from error
 
 
 def find_bundle(model: Path, given: Path | bytes | None) -> tuple[bytes, bool]:

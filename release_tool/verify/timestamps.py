@@ -93,7 +93,7 @@ def stamped_by(message: SignedMessage, time: datetime, authority: Authority) -> 
         and message.serial_number == leaf.serial_number
         and signer.encoded.issuperset(message.certificates)
         and all(one.not_valid_before_utc <= time <= one.not_valid_after_utc for one in signer.path)
-        and message.signed_by(leaf.public_bytes(Encoding.DER), leaf.public_key())
+        and message.signed_by(signer.der, signer.key)
     )
 
 
@@ -101,6 +101,8 @@ def stamped_by(message: SignedMessage, time: datetime, authority: Authority) -> 
 class StampSigner:
     """An authority's certificate and those above it; `encoded` is all that a token may carry."""
 
+    der: bytes
+    key: object
     path: tuple[x509.Certificate, ...]
     issuer: bytes
     encoded: frozenset[bytes]
@@ -140,5 +142,11 @@ def open_signer(authority: Authority) -> StampSigner | None:
         above = find_path(leaf, intermediates, root, ExtensionPolicy.permit_all(), moment)
     if above is None:
         return None
-    encoded = frozenset(one.public_bytes(Encoding.DER) for one in authority.chain)
-    return StampSigner((leaf, *above), leaf.issuer.public_bytes(), encoded)
+    encoded = [one.public_bytes(Encoding.DER) for one in authority.chain]
+    return StampSigner(
+        der=encoded[0],
+        key=leaf.public_key(),
+        path=(leaf, *above),
+        issuer=leaf.issuer.public_bytes(),
+        encoded=frozenset(encoded),
+    )

@@ -1,11 +1,9 @@
-"""Many models in one call: read ahead by threads, judged in the order that was asked."""
-
-import threading
+"""Many models in one call: judged in the order that was asked, each by itself."""
 
 import pytest
 
 from release_tool.cli import judging
-from release_tool.cli.judging import MAX_AHEAD, Judge
+from release_tool.cli.judging import Judge
 from release_tool.core.errors import Interrupted
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP
@@ -20,34 +18,24 @@ def judge(rehearsed) -> Judge:
     return Judge(U2NETP, signer, TrustedRoot(root, "the rehearsal"))
 
 
-def test_more_models_than_are_read_ahead_keep_their_order_and_their_own_refusals(judge, rehearsed):
+def test_many_models_keep_their_order_and_their_own_refusals(judge, rehearsed):
     good, missing = str(rehearsed.model), str(rehearsed.directory / "none.onnx")
-    models = [missing if number % 7 == 3 else good for number in range(2 * MAX_AHEAD)]
+    models = [missing if number % 7 == 3 else good for number in range(32)]
     outcomes = judge.outcomes(models)
     assert [outcome.model for outcome in outcomes] == models
     assert [outcome.verified is None for outcome in outcomes] == [one == missing for one in models]
 
 
 def test_an_interruption_ends_the_call_and_what_was_not_begun_is_never_read(
-    judge, rehearsed, monkeypatch: pytest.MonkeyPatch
+    judge, monkeypatch: pytest.MonkeyPatch
 ):
     read: list[str] = []
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    begun, go_on = threading.Event(), threading.Event()
 
     def open_evidence(path, *_arguments, **_options):
         read.append(path.name)
-        begun.set()
-        go_on.wait()
         raise Interrupted("interrupted")
 
     monkeypatch.setattr(judging, "open_evidence", open_evidence)
-
-    def free() -> None:
-        begun.wait()
-        go_on.set()
-
-    threading.Thread(target=free).start()
     with pytest.raises(Interrupted):
-        judge.outcomes([f"{number}.onnx" for number in range(4 * MAX_AHEAD)])
-    assert len(read) <= MAX_AHEAD + 1
+        judge.outcomes([f"{number}.onnx" for number in range(64)])
+    assert read == ["0.onnx"]

@@ -252,7 +252,7 @@ def test_a_directory_with_two_models_or_none_is_refused(copy, tmp_path):
 
 
 def test_a_directory_of_too_many_files_is_refused(copy, monkeypatch):
-    monkeypatch.setattr("release_tool.verify.evidence.MAX_ENTRIES", 2)
+    monkeypatch.setattr("release_tool.verify.locate.MAX_ENTRIES", 2)
     with pytest.raises(CannotVerify, match="more than 2 files"):
         open_evidence(copy, U2NETP)
 
@@ -541,7 +541,7 @@ class Endless(Silence):
 
 
 def test_a_file_that_gives_nothing_and_does_not_end_is_refused(monkeypatch, copy):
-    opened = "release_tool.verify.evidence.open_regular"
+    opened = "release_tool.verify.locate.open_regular"
     monkeypatch.setattr(opened, lambda _: io.BufferedReader(Silence()))
     with pytest.raises(CannotVerify, match=r"cannot read .*gives no bytes"):
         open_evidence(copy, U2NETP)
@@ -553,9 +553,9 @@ def test_a_file_that_gives_nothing_and_does_not_end_is_refused(monkeypatch, copy
 
 
 def test_a_model_without_end_is_refused(monkeypatch, copy):
-    opened = "release_tool.verify.evidence.open_regular"
+    opened = "release_tool.verify.locate.open_regular"
     monkeypatch.setattr(opened, lambda _: io.BufferedReader(Endless()))
-    monkeypatch.setattr("release_tool.verify.evidence.MODEL_LIMIT_BYTES", 10_000_000)
+    monkeypatch.setattr("release_tool.verify.locate.MODEL_LIMIT_BYTES", 10_000_000)
     with pytest.raises(CannotVerify, match="is larger than 10000000 bytes"):
         open_evidence(copy, U2NETP)
 

@@ -1,0 +1,314 @@
+"""Files that are hashed ahead: by real processes, which die, lag behind or find nothing."""
+
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from release_tool.core import hashers
+from release_tool.core.ahead import Ahead
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import InputError
+from release_tool.core.hasher import RESULT, TASK, hash_all
+from release_tool.core.hashers import Hashers, count_cores, hashing, pipe_of_tasks
+
+LIMIT = 2 * 1024**3
+
+
+def hash_file(path: Path) -> tuple[Sha256, int]:
+    """Hash a file here, as the program does."""
+    artifact = Artifact.of_file(path, "file")
+    return artifact.digest, artifact.size
+
+
+def refuse(path: Path) -> tuple[Sha256, int]:
+    """Stand for a process that has better things to do."""
+    raise InputError(f"{path} was hashed here")
+
+
+@contextmanager
+def at_work(paths: Sequence[Path], count: int = 1, limit: int = LIMIT):
+    """Start so many processes, whatever they are worth."""
+    started = Hashers([str(path) for path in paths], limit)
+    try:
+        started.start(count)
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{number}.onnx" for number in range(12)]
+    for number, path in enumerate(paths):
+        path.write_bytes(os.urandom(number * 100_000 + 1))
+    return paths
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> Path:
+    """A file that takes a second to hash and no room."""
+    path = tmp_path / "sparse.onnx"
+    with path.open("wb") as stream:
+        stream.truncate(1024**3)
+    return path
+
+
+def wait_for_all(started: Hashers) -> None:
+    """Wait until the processes have found nothing left to do."""
+    for process in started.processes:
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+
+
+def wait_for_the_first(started: Hashers) -> None:
+    """Wait until a process has taken the first file off the list."""
+    left = len(started.paths) * TASK.size
+    while left == len(started.paths) * TASK.size:
+        answer = fcntl.ioctl(started.tasks, termios.FIONREAD, bytes(4))
+        left = int.from_bytes(answer, sys.byteorder)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_digests_and_sizes_are_those_of_the_files_in_whatever_order_they_are_asked(files, count):
+    with at_work(files, count) as started:
+        ahead = Ahead(started, hash_file)
+        for path in (*files[::-1], *files):
+            assert ahead.hash(path) == hash_file(path)
+
+
+def test_a_process_hashes_what_nobody_here_has_hashed(files):
+    with at_work(files) as started:
+        wait_for_all(started)
+        ahead = Ahead(started, refuse)
+        assert [ahead.hash(path)[0] for path in files] == [hash_file(path)[0] for path in files]
+
+
+def test_who_asks_lends_a_hand_while_the_processes_are_busy(sparse, files):
+    here: list[Path] = []
+
+    def note(path: Path) -> tuple[Sha256, int]:
+        here.append(path)
+        return hash_file(path)
+
+    with at_work([sparse, *files]) as started:
+        wait_for_the_first(started)
+        Ahead(started, note).hash(files[-1])
+    assert here == files
+
+
+def test_a_file_that_nobody_was_told_of_is_hashed_here(files):
+    with at_work(files[:3]) as started:
+        assert Ahead(started, hash_file).hash(files[5]) == hash_file(files[5])
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_what_no_process_can_hash_ends_in_its_own_error(tmp_path, files, count):
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "empty").write_bytes(b"")
+    odd = [tmp_path / name for name in ("none", "directory", "fifo", "loop", "\0")]
+    with at_work([*odd[:4], tmp_path / "empty", files[0]], count) as started:
+        ahead = Ahead(started, hash_file)
+        for path in odd:
+            with pytest.raises(InputError):
+                ahead.hash(path)
+        assert ahead.hash(tmp_path / "empty") == (Sha256.of_bytes(b""), 0)
+        assert ahead.hash(files[0]) == hash_file(files[0])
+
+
+def test_a_file_beyond_the_limit_is_left_to_who_asks(files):
+    with at_work(files, limit=500_000) as started:
+        wait_for_all(started)
+        with pytest.raises(InputError, match="was hashed here"):
+            Ahead(started, refuse).hash(files[6])
+        assert Ahead(started, hash_file).hash(files[6]) == hash_file(files[6])
+
+
+def test_processes_that_die_are_not_missed(files):
+    with at_work(files, 2) as started:
+        for process in started.processes:
+            os.kill(process, signal.SIGKILL)
+        ahead = Ahead(started, hash_file)
+        assert [ahead.hash(path) for path in files] == [hash_file(path) for path in files]
+
+
+def test_a_process_that_dies_over_a_file_leaves_it_to_who_asks(sparse, files):
+    with at_work([sparse, *files]) as started:
+        wait_for_the_first(started)
+        os.kill(started.processes[0], signal.SIGKILL)
+        ahead = Ahead(started, hash_file)
+        sparse.write_bytes(b"small")
+        assert ahead.hash(sparse) == (Sha256.of_bytes(b"small"), 5)
+
+
+def test_a_file_that_shrinks_under_a_process_is_hashed_as_it_is(sparse, files):
+    with at_work([sparse, *files]) as started:
+        wait_for_the_first(started)
+        sparse.write_bytes(b"small")
+        ahead = Ahead(started, hash_file)
+        assert ahead.hash(sparse) == (Sha256.of_bytes(b"small"), 5)
+        assert [ahead.hash(path) for path in files] == [hash_file(path) for path in files]
+
+
+def test_the_processes_end_with_the_block_whatever_they_are_at(sparse):
+    with at_work([sparse, sparse.with_name("other")], 2) as started:
+        processes = started.processes
+        assert len(processes) == 2
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_the_processes_end_when_who_started_them_is_killed(tmp_path, sparse):
+    script = (
+        "import os, sys, time\n"
+        "from release_tool.core.hashers import Hashers\n"
+        "started = Hashers(sys.argv[1:], 2**31)\n"
+        "started.start(1)\n"
+        "print(started.processes[0], flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    command = [sys.executable, "-P", "-c", script, *[str(sparse)] * 20]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        process = int(parent.stdout.readline())
+        pidfd = os.pidfd_open(process)
+        parent.kill()
+    # One file takes a second; all of them would take twenty.
+    assert select.select([pidfd], [], [], 15)[0]
+    os.close(pidfd)
+
+
+def test_a_process_is_told_no_secret(files, monkeypatch: pytest.MonkeyPatch, sparse):
+    monkeypatch.setenv("GH_TOKEN", "a-secret-token")
+    with at_work([sparse]) as started:
+        environment = Path(f"/proc/{started.processes[0]}/environ").read_bytes()
+    assert b"secret" not in environment
+    assert b"PATH=" in environment
+
+
+def test_more_files_than_a_pipe_holds_are_hashed_all_the_same(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    tasks = pipe_of_tasks(100_000)
+    listed = 0
+    while task := os.read(tasks, 65536):
+        listed += len(task) // TASK.size
+    os.close(tasks)
+    assert 1000 < listed < 100_000
+    with at_work([path], 0) as started:
+        os.read(started.tasks, TASK.size)  # as if it had not gone in
+        assert Ahead(started, hash_file).hash(path) == hash_file(path)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cores", "count"),
+    [
+        ([20_000_000, 20_000_000], 2, 1),
+        ([20_000_000, 20_000_000], 1, 0),
+        ([20_000_000, 20_000_000], 64, 1),
+        ([20_000_000] * 20, 64, 7),
+        ([20_000_000] * 20, 4, 3),
+        ([40_000_000], 8, 0),
+        ([1_000] * 20, 8, 0),
+        ([9_000_000] * 4, 8, 2),
+        ([], 8, 0),
+    ],
+)
+def test_as_many_processes_are_started_as_are_worth_it(
+    tmp_path, monkeypatch, sizes: list[int], cores: int, count: int
+):
+    monkeypatch.setattr(hashers, "count_cores", lambda: cores)
+    paths = [tmp_path / f"{number}" for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        with path.open("wb") as stream:
+            stream.truncate(size)
+    with hashing([str(path) for path in paths], LIMIT) as started:
+        assert (len(started.processes) if started else 0) == count
+
+
+def test_nothing_is_started_for_files_that_are_not_there_nor_without_an_interpreter(
+    sparse, monkeypatch
+):
+    monkeypatch.setattr(hashers, "count_cores", lambda: 8)
+    with hashing(["/none/1", "/none/2", "\0"], LIMIT) as started:
+        assert started is None
+    monkeypatch.setattr(sys, "executable", "")
+    with hashing([str(sparse), "/none"], LIMIT) as started:
+        assert started is None
+
+
+def test_where_no_process_can_be_started_the_files_are_hashed_here(files, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with at_work(files, 3) as started:
+        assert started.processes == []
+        assert Ahead(started, hash_file).hash(files[3]) == hash_file(files[3])
+
+
+def test_children_that_are_ignored_are_neither_waited_for_nor_killed(files):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with at_work(files) as started:
+            ahead = Ahead(started, hash_file)
+            assert [ahead.hash(path) for path in files] == [hash_file(path) for path in files]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_the_cores_that_count_are_those_that_this_process_may_run_on(monkeypatch):
+    assert count_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert count_cores() == 1
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    contents=st.lists(st.binary(max_size=200) | st.none(), min_size=1, max_size=6),
+    limit=st.integers(0, 200),
+)
+def test_the_program_says_of_each_file_what_is_true_or_that_it_does_not_know(
+    tmp_path, contents, limit
+):
+    paths = [tmp_path / f"{number}" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+    reading, writing = os.pipe()
+    tasks = pipe_of_tasks(len(paths))
+    hash_all(tasks, writing, [str(path) for path in paths], limit)
+    os.close(writing)
+    os.close(tasks)
+    for place, content in enumerate(contents):
+        said = RESULT.unpack(os.read(reading, RESULT.size))
+        known = content is not None and 0 < len(content) <= limit
+        size, found = (len(content), sha256(content).digest()) if known else (0, bytes(32))
+        assert said == (place, known, size, found)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+def test_the_program_ends_when_nobody_reads_what_it_finds(files):
+    reading, writing = os.pipe()
+    os.close(reading)
+    tasks = pipe_of_tasks(len(files))
+    hash_all(tasks, writing, [str(path) for path in files], LIMIT)
+    assert os.read(tasks, TASK.size) == TASK.pack(1)  # the first was its last
+    os.close(tasks)
+    os.close(writing)
