@@ -523,8 +523,14 @@ def test_a_file_that_cannot_be_looked_for_is_refused():
         exists(Path("a\0b"))
 
 
+NOTHING = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
 class Silence(io.RawIOBase):
     """A file opened not to wait that has nothing to give, such as the kernel's messages."""
+
+    def fileno(self) -> int:
+        return NOTHING
 
     def readable(self) -> bool:
         return True
