@@ -7,7 +7,9 @@ taken over is proved again first.
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 
 from release_tool.core.errors import (
     CannotVerify,
@@ -41,7 +43,16 @@ def installed_toolchain() -> dict[str, str]:
         packages = {name: version(name) for name in PACKAGES}
     except PackageNotFoundError:
         return {}
-    return {"python": platform.python_version(), **packages}
+    return {"python": platform.python_version(), **packages, "torch": torch_version()}
+
+
+def torch_version() -> str:
+    """Read what torch calls itself; its build (`+cpu`) stands there, in its metadata not always."""
+    package = find_spec("torch")
+    if package is None or package.origin is None:
+        return ""
+    said: str = run_path(str(Path(package.origin).with_name("version.py")))["__version__"]
+    return said
 
 
 def prove_earlier_export(

@@ -129,8 +129,8 @@ def remove_tree(path: Path) -> None:
         if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
             return
-        for inner in list(path.iterdir()):
-            remove_tree(inner)
+        for name in os.listdir(path):  # noqa: PTH208  (ctrl-C may leave an iterator open)
+            remove_tree(path / name)
         path.rmdir()
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,7 @@ from release_tool.publish.github import open_github
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import start_sigstore
-from release_tool.resume import keep_attestation
+from release_tool.resume import installed_toolchain, keep_attestation
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
 from tests.conftest import Result
@@ -453,6 +454,17 @@ def test_publish_says_that_it_reuses_the_export(run, world, standin, fresh):
     assert again.code == 0, again.err
     assert "reusing the export" in again.err
     assert "✓ export" not in again.err
+
+
+def test_torch_is_known_by_what_it_calls_itself_and_not_by_its_metadata(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "version.py").write_text("__version__ = '2.13.0+cu130'\n")
+    spec = spec_from_file_location("torch", tmp_path / "__init__.py")
+    monkeypatch.setattr("release_tool.resume.find_spec", lambda _name: spec)
+    assert installed_toolchain()["torch"] == "2.13.0+cu130"
+    monkeypatch.setattr("release_tool.resume.find_spec", lambda _name: None)
+    assert installed_toolchain()["torch"] == ""
 
 
 def test_an_export_that_was_changed_is_made_again(run, world, standin, fresh):

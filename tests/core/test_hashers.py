@@ -195,6 +195,7 @@ def test_the_processes_end_when_who_started_them_is_killed(tmp_path, sparse):
 def test_a_process_is_told_no_secret(files, monkeypatch: pytest.MonkeyPatch, sparse):
     monkeypatch.setenv("GH_TOKEN", "a-secret-token")
     with at_work([sparse]) as started:
+        wait_for_the_first(started)  # before that, it may not have any yet
         environment = Path(f"/proc/{started.processes[0]}/environ").read_bytes()
     assert b"secret" not in environment
     assert b"PATH=" in environment
