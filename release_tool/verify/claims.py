@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.core.errors import NotVerified
 from release_tool.verify.certificate import SigningCertificate, extension
+from release_tool.verify.der import UTF8_STRING, body
 from release_tool.verify.refusal import mismatch, reading
 
 ARC = "1.3.6.1.4.1.57264.1"
@@ -27,7 +28,6 @@ FIELDS = {
     20: "trigger",
     21: "run_url",
 }
-UTF8_STRING = 0x0C
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +97,6 @@ def fulcio_extension(certificate: SigningCertificate, number: int) -> bytes | No
 
 
 def decode_utf8_string(content: bytes, what: str) -> str:
-    """Decode one DER UTF8String with nothing behind it (X.690 §8.1 and §10.1)."""
-    if len(content) < 2 or content[0] != UTF8_STRING:
-        raise CannotVerify(f"{what} is no UTF8String")
-    length, start = content[1], 2
-    if length & 0x80:
-        octets = length & 0x7F
-        start += octets
-        length = int.from_bytes(content[2:start], "big")
-        # The shortest form only: no indefinite length, no padding, no long form of a short one.
-        if octets not in (1, 2) or length < (0x80, 0x100)[octets - 1]:
-            raise CannotVerify(f"{what} has a length that is not DER")
-    if len(content) != start + length:
-        raise CannotVerify(f"{what} has bytes missing or left over")
+    """Decode one DER UTF8String with nothing behind it."""
     with reading(what):
-        return content[start:].decode("utf-8")
+        return body(content, UTF8_STRING, what).decode("utf-8")

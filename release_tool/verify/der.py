@@ -1,13 +1,14 @@
-"""Walks over the elements of a time stamp in DER; what they mean is known elsewhere.
+"""Walks over the elements of a structure in DER; what they mean is known elsewhere.
 
 Definite lengths in their shortest form and tags of one octet only (X.690 §8.1 and §10.1).
 """
 
 from release_tool.core.errors import CannotVerify
 
-SEQUENCE, SET, INTEGER, OID, OCTETS = 0x30, 0x31, 0x02, 0x06, 0x04
+SEQUENCE, SET, INTEGER, OID, OCTETS, UTF8_STRING = 0x30, 0x31, 0x02, 0x06, 0x04, 0x0C
 CONTEXT_0 = 0xA0
 MAX_CHILDREN = 64
+STAMP = "a time stamp"
 
 
 def split(element: bytes, tag: int, *counts: int) -> list[bytes]:
@@ -33,25 +34,25 @@ def children(element: bytes, tag: int, *, least: int = 1) -> list[bytes]:
     return parts
 
 
-def body(element: bytes, tag: int) -> bytes:
-    """Return what is inside one element, which must be of this kind."""
-    start, stop = header(element, 0)
+def body(element: bytes, tag: int, what: str = STAMP) -> bytes:
+    """Return what is inside one element, which must be of this kind and all of `what`."""
+    start, stop = header(element, 0, what)
     if element[0] != tag or stop != len(element):
-        raise CannotVerify("a time stamp is malformed")
+        raise CannotVerify(f"{what} is malformed")
     return element[start:]
 
 
-def header(content: bytes, start: int) -> tuple[int, int]:
+def header(content: bytes, start: int, what: str = STAMP) -> tuple[int, int]:
     """Return where the body of the element at `start` begins and ends."""
     if len(content) < start + 2:
-        raise CannotVerify("a time stamp is truncated")
+        raise CannotVerify(f"{what} is truncated")
     length, first = content[start + 1], start + 2
     if length & 0x80:
         octets = length & 0x7F
         first += octets
         length = int.from_bytes(content[start + 2 : first], "big")
         if not 0 < octets <= 3 or length < 0x80 or length >> 8 * (octets - 1) == 0:
-            raise CannotVerify("a time stamp has a malformed length")
+            raise CannotVerify(f"{what} has a malformed length")
     if len(content) < first + length:
-        raise CannotVerify("a time stamp is truncated")
+        raise CannotVerify(f"{what} is truncated")
     return first, first + length
