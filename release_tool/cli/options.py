@@ -1,6 +1,6 @@
 """The options that several commands share, each group arriving as one value.
 
-Declares them; what they mean is for `settings`, which is only imported when a command runs.
+Declares them; what they mean is for `settings`.
 """
 
 import functools
@@ -166,7 +166,7 @@ def with_settings(function: Function) -> Function:
     )
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
-        from release_tool.cli.settings import Settings  # noqa: PLC0415  (only when it runs)
+        from release_tool.cli.settings import Settings  # noqa: PLC0415  (it imports this)
 
         function(settings=Settings.of(recipe, config), **values)
 

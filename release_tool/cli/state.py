@@ -69,6 +69,8 @@ class State:
 
         Raises `Interrupted` where nobody reads it any more, `InputError` where it cannot be kept.
         """
+        if sys.stdout is None:
+            raise InputError("cannot write the result: standard output is closed")
         try:
             sys.stdout.write(text)
             sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""Hashes files for another process: a program of its own, that `ahead` starts.
+"""Hashes files for another process: a program of its own, that `hashers` starts.
 
-    python -I -S hasher.py LIMIT PATH... < places > results
+    python -I -S hasher.py PARENT LIMIT PATH... < places > results
 
 Imports nothing of ours and next to nothing of Python's, so that it is at work at once.
 """
@@ -21,21 +21,22 @@ WINDOW_BYTES = 16 * 1024 * 1024
 FAILED = (False, 0, b"")
 
 
-def hash_all(tasks: int, results: int, paths: list[str], limit_bytes: int) -> None:
-    """Hash what is next on the list, until nothing is left or nobody reads the results."""
+class Orphaned(Exception):
+    """Who waits for the results has ended."""
+
+
+def hash_all(tasks: int, results: int, parent: int, limit_bytes: int, paths: list[str]) -> None:
+    """Hash what is next on the list, until nothing is left or nobody waits for it."""
     while task := os.read(tasks, TASK.size):
         (place,) = TASK.unpack(task)
         try:
-            found = (True, *hash_path(paths[place], limit_bytes))
+            found = (True, *hash_path(paths[place], parent, limit_bytes))
         except (OSError, ValueError):
             found = FAILED
-        try:
-            os.write(results, RESULT.pack(place, *found))
-        except BrokenPipeError:
-            return
+        os.write(results, RESULT.pack(place, *found))
 
 
-def hash_path(path: str, limit_bytes: int) -> tuple[int, bytes]:
+def hash_path(path: str, parent: int, limit_bytes: int) -> tuple[int, bytes]:
     """Return the size and the digest of a regular file; raises `OSError` or `ValueError`.
 
     Maps the file window by window, which saves copying it. Where a mapped file shrinks meanwhile,
@@ -52,6 +53,8 @@ def hash_path(path: str, limit_bytes: int) -> tuple[int, bytes]:
             raise ValueError("not a regular file of a size within the limit")
         hasher = sha256()
         for start in range(0, status.st_size, WINDOW_BYTES):
+            if os.getppid() != parent:
+                raise Orphaned
             length = min(WINDOW_BYTES, status.st_size - start)
             with mmap(descriptor, length, prot=PROT_READ, offset=start) as window:
                 hasher.update(window)
@@ -62,5 +65,15 @@ def hash_path(path: str, limit_bytes: int) -> tuple[int, bytes]:
     return status.st_size, hasher.digest()
 
 
+def main() -> None:
+    """Run as a program."""
+    from contextlib import suppress  # noqa: PLC0415
+    from resource import RLIMIT_CORE, setrlimit  # noqa: PLC0415
+
+    setrlimit(RLIMIT_CORE, (0, 0))  # a file that shrinks is no reason to leave another one
+    with suppress(Orphaned, BrokenPipeError):
+        hash_all(0, 1, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+
+
 if __name__ == "__main__":
-    hash_all(0, 1, sys.argv[2:], int(sys.argv[1]))
+    main()

@@ -5,6 +5,7 @@ Imports next to nothing, since it is called before anything else is loaded.
 
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,8 +15,8 @@ from release_tool.core import hasher
 MAX_PROCESSES = 7
 WORTH_BYTES = 16 * 1024 * 1024
 """What takes about as long to hash as a process to start."""
-INHERITED = ("PATH", "LD_LIBRARY_PATH")
-"""What Python may need to start; the environment has more, and tokens among it."""
+INHERITED = ("LD_", "DYLD_")
+"""What decides how programs are loaded begins so; the environment has more, and tokens among it."""
 
 
 class Hashers:
@@ -29,20 +30,27 @@ class Hashers:
         self.paths = paths
         self.limit_bytes = limit_bytes
         self.processes: list[int] = []
-        self.tasks = pipe_of_tasks(len(paths))
         self.results, self.answers = os.pipe()
+        try:
+            self.tasks = pipe_of_tasks(len(paths))
+        except OSError:
+            os.close(self.results)
+            os.close(self.answers)
+            raise
 
     def start(self, count: int) -> None:
         """Start so many processes, or as many as the system lets us."""
-        arguments = [hasher.__file__, str(self.limit_bytes), *self.paths]
-        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        arguments = [hasher.__file__, str(os.getpid()), str(self.limit_bytes), *self.paths]
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(INHERITED)
+        }
         streams = [
             (os.POSIX_SPAWN_DUP2, self.tasks, 0),
             (os.POSIX_SPAWN_DUP2, self.answers, 1),
             # Where ctrl-C finds it starting, Python would have something to say.
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
         ]
-        with suppress(OSError, ValueError):
+        with suppress(OSError):
             for _ in range(count):
                 process = os.posix_spawn(
                     sys.executable,
@@ -69,15 +77,18 @@ class Hashers:
 def hashing(paths: Sequence[str], limit_bytes: int) -> Iterator[Hashers | None]:
     """Begin to hash several files, of at most `limit_bytes` each; the processes end with the block.
 
-    Yields None where nothing is gained: few bytes, or one core.
+    Yields None where nothing is gained, by few bytes or on one core, and where none can be started.
     """
-    wanted = list(dict.fromkeys(paths))
-    worth = sum(size_of(path) for path in wanted) // WORTH_BYTES
-    count = min(count_cores() - 1, len(wanted) - 1, worth, MAX_PROCESSES)
-    if count < 1 or not sys.executable:
+    sizes = {path: size for path in paths if (size := size_of(path))}
+    worth = sum(sizes.values()) // WORTH_BYTES
+    count = min(count_cores() - 1, len(sizes) - 1, worth, MAX_PROCESSES)
+    hashers = None
+    if count > 0 and sys.executable:
+        with suppress(OSError):  # no more descriptors
+            hashers = Hashers(list(sizes), limit_bytes)
+    if hashers is None:
         yield None
         return
-    hashers = Hashers(wanted, limit_bytes)
     try:
         hashers.start(count)
         yield hashers
@@ -100,11 +111,12 @@ def pipe_of_tasks(count: int) -> int:
 
 
 def size_of(path: str) -> int:
-    """Return a file's size in bytes, zero for what is none."""
+    """Return a regular file's size in bytes, zero for what is none."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116  (pathlib would have to be loaded first)
+        status = os.stat(path)  # noqa: PTH116  (pathlib would have to be loaded first)
     except (OSError, ValueError):
         return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def count_cores() -> int:

@@ -5,10 +5,8 @@ from pathlib import Path
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import open_regular
-from release_tool.core.limits import MODEL_LIMIT_BYTES
+from release_tool.core.limits import MAX_ENTRIES, MODEL_LIMIT_BYTES
 from release_tool.recipes.recipe import ReleaseNames
-
-MAX_ENTRIES = 10_000
 
 
 def is_directory(path: Path) -> bool:

@@ -284,6 +284,8 @@ def shell(command: str, *arguments: str, **options) -> subprocess.CompletedProce
     ("command", "code"),
     [
         ('PROGRAM inspect "$1" > /dev/full', 3),
+        ('PROGRAM inspect "$1" >&-', 3),
+        ('PROGRAM inspect "$1" --json >&-', 3),
         ('PROGRAM inspect "$1" 2> /dev/full', 0),
         ('PROGRAM inspect "$1" 2>&-', 0),
         ("PROGRAM inspect /nonexistent 2>&-", 3),

@@ -1,15 +1,22 @@
 """What begins before the command line has been read."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from release_tool.cli.prelude import find_models, hashing_models
+import release_tool.__main__
+from release_tool.cli.interruption import SIGNALS
+from release_tool.cli.main import main
+from release_tool.cli.prelude import find_files, hashing_models
 from release_tool.core.digest import Sha256
+from release_tool.core.hashers import Hashers
+from release_tool.core.limits import MODEL_LIMIT_BYTES
 
 
 @pytest.fixture
@@ -25,13 +32,16 @@ def models(tmp_path: Path) -> list[Path]:
 def hashed(*arguments: str | Path) -> list[str]:
     """Tell which files are hashed for a command line before it is read."""
     with hashing_models([str(argument) for argument in arguments]) as hashers:
-        return [] if hashers is None else list(hashers.paths)
+        if hashers is None:
+            return []
+        assert hashers.limit_bytes == MODEL_LIMIT_BYTES
+        return list(hashers.paths)
 
 
 def test_several_models_are_hashed_for_verify_and_for_nothing_else(models, monkeypatch):
     monkeypatch.setattr("release_tool.core.hashers.count_cores", lambda: 4)
     paths = [str(path) for path in models]
-    assert hashed("verify", *paths, "--json") == paths
+    assert hashed("verify", *paths, "--json", "--repo", "o/r") == paths
     assert hashed("verify", *[path.parent for path in models]) == paths
     assert hashed("verify", paths[0]) == []
     assert hashed("verify") == hashed() == []
@@ -39,10 +49,52 @@ def test_several_models_are_hashed_for_verify_and_for_nothing_else(models, monke
 
 
 def test_a_directory_stands_for_the_one_model_in_it(models, tmp_path):
-    assert find_models(str(models[0].parent)) == [str(models[0])]
+    (models[0].parent / "notes.txt").touch()
+    assert find_files(str(models[0].parent)) == [str(models[0])]
     shutil.copy(models[0], models[0].with_name("other.onnx"))
-    assert find_models(str(models[0].parent)) == []
-    assert find_models(str(tmp_path)) == find_models("--json") == find_models("a\0b") == []
+    assert find_files(str(models[0].parent)) == find_files(str(tmp_path)) == []
+    assert find_files("a\0b") == ["a\0b"]
+
+
+def test_what_was_hashed_before_the_command_line_was_read_is_not_hashed_again(
+    rehearsed, tmp_path, monkeypatch: pytest.MonkeyPatch, capfd
+):
+    copy = Path(shutil.copytree(rehearsed.directory, tmp_path / "copy"))
+    names = [str(rehearsed.model), str(copy / rehearsed.model.name)]
+
+    def refuse(path: Path) -> None:
+        raise AssertionError(f"{path} was hashed again")
+
+    monkeypatch.setattr("release_tool.cli.verify.hash_model", refuse)
+    hashers = Hashers(names, MODEL_LIMIT_BYTES)
+    hashers.start(1)
+    os.waitid(os.P_PID, hashers.processes[0], os.WEXITED | os.WNOWAIT)
+    try:
+        main(["verify", *names, *rehearsed.believing, "--json"], hashers=hashers)
+    finally:
+        hashers.stop()
+    verdicts = json.loads(capfd.readouterr().out)["verdicts"]
+    assert [verdict["verified"] for verdict in verdicts] == [True, True]
+
+
+def test_the_program_begins_to_hash_before_anything_is_loaded(models, monkeypatch):
+    seen: list[Hashers | None] = []
+    monkeypatch.setattr("release_tool.core.hashers.count_cores", lambda: 4)
+    monkeypatch.setattr(sys, "argv", ["release-tool", "verify", *[str(path) for path in models]])
+
+    def note(hashers: Hashers | None) -> None:
+        seen.append(hashers)
+
+    monkeypatch.setattr("release_tool.cli.main.main", note)
+    before = [(told, signal.getsignal(told)) for told in SIGNALS]
+    try:
+        release_tool.__main__.main()
+    finally:
+        for told, action in before:
+            signal.signal(told, action)
+    [hashers] = seen
+    assert hashers is not None
+    assert list(hashers.paths) == [str(path) for path in models]
 
 
 def test_each_of_several_large_models_is_judged_by_its_own_bytes(models, rehearsed):

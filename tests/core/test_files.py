@@ -92,6 +92,22 @@ def test_a_file_over_the_limit_is_refused(tmp_path: Path):
         read_limited(tmp_path / "a", 4)
 
 
+def test_a_file_that_states_no_size_or_a_smaller_one_is_read_whole_and_within_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    content = Path("/proc/version").read_bytes()
+    assert read_limited(Path("/proc/version"), len(content)) == content
+    with pytest.raises(InputError, match="is larger than"):
+        read_limited(Path("/proc/version"), len(content) - 1)
+    (tmp_path / "grows").write_bytes(b"0123456789")
+    small = (tmp_path / "grows").stat()
+    (tmp_path / "grows").write_bytes(b"0123456789" * 100_000)
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: small)
+    assert len(read_limited(tmp_path / "grows", 1_000_000)) == 1_000_000
+    with pytest.raises(InputError, match="is larger than 999999 bytes"):
+        read_limited(tmp_path / "grows", 999_999)
+
+
 def test_a_read_error_is_reported(tmp_path: Path):
     with pytest.raises(InputError, match="cannot read"):
         read_limited(Path("/proc/self/mem"), 10)

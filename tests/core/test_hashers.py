@@ -1,5 +1,6 @@
 """Files that are hashed ahead: by real processes, which die, lag behind or find nothing."""
 
+import errno
 import fcntl
 import os
 import select
@@ -10,10 +11,11 @@ import termios
 from collections.abc import Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from mmap import ALLOCATIONGRANULARITY
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from release_tool.core import hashers
@@ -21,10 +23,11 @@ from release_tool.core.ahead import Ahead
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
-from release_tool.core.hasher import RESULT, TASK, hash_all
+from release_tool.core.hasher import RESULT, TASK, Orphaned, hash_all
 from release_tool.core.hashers import Hashers, count_cores, hashing, pipe_of_tasks
 
-LIMIT = 2 * 1024**3
+LIMIT = 1024**5
+PAGE = ALLOCATIONGRANULARITY
 
 
 def hash_file(path: Path) -> tuple[Sha256, int]:
@@ -59,11 +62,16 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def sparse(tmp_path: Path) -> Path:
-    """A file that takes a second to hash and no room."""
+    """A file that takes ten minutes to hash and no room."""
     path = tmp_path / "sparse.onnx"
     with path.open("wb") as stream:
-        stream.truncate(1024**3)
+        stream.truncate(1024**4)
     return path
+
+
+def descriptors() -> list[str]:
+    """List this process's open descriptors."""
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def wait_for_all(started: Hashers) -> None:
@@ -111,6 +119,16 @@ def test_who_asks_lends_a_hand_while_the_processes_are_busy(sparse, files):
 def test_a_file_that_nobody_was_told_of_is_hashed_here(files):
     with at_work(files[:3]) as started:
         assert Ahead(started, hash_file).hash(files[5]) == hash_file(files[5])
+
+
+def test_an_error_over_one_file_is_not_told_of_another(sparse, files, tmp_path):
+    missing = tmp_path / "missing"
+    with at_work([sparse, missing, files[0]]) as started:
+        wait_for_the_first(started)
+        ahead = Ahead(started, hash_file)
+        assert ahead.hash(files[0]) == hash_file(files[0])
+        with pytest.raises(InputError, match="missing: no such file"):
+            ahead.hash(missing)
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -163,42 +181,61 @@ def test_a_file_that_shrinks_under_a_process_is_hashed_as_it_is(sparse, files):
         assert [ahead.hash(path) for path in files] == [hash_file(path) for path in files]
 
 
-def test_the_processes_end_with_the_block_whatever_they_are_at(sparse):
-    with at_work([sparse, sparse.with_name("other")], 2) as started:
+def test_the_processes_end_with_the_block_whatever_they_are_at(sparse, files, monkeypatch):
+    monkeypatch.setattr(hashers, "count_cores", lambda: 3)
+    before = descriptors()
+    with hashing([str(path) for path in (sparse, *files)], LIMIT) as started:
+        assert started is not None
+        wait_for_the_first(started)
         processes = started.processes
         assert len(processes) == 2
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+    assert descriptors() == before
 
 
-def test_the_processes_end_when_who_started_them_is_killed(tmp_path, sparse):
+def test_the_processes_end_when_who_started_them_is_killed(sparse):
     script = (
-        "import os, sys, time\n"
+        "import sys, time\n"
         "from release_tool.core.hashers import Hashers\n"
-        "started = Hashers(sys.argv[1:], 2**31)\n"
+        "started = Hashers(sys.argv[1:], 2**60)\n"
         "started.start(1)\n"
         "print(started.processes[0], flush=True)\n"
         "time.sleep(600)\n"
     )
-    command = [sys.executable, "-P", "-c", script, *[str(sparse)] * 20]
+    command = [sys.executable, "-P", "-c", script, str(sparse)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        process = int(parent.stdout.readline())
-        pidfd = os.pidfd_open(process)
+        process = os.pidfd_open(int(parent.stdout.readline()))
         parent.kill()
-    # One file takes a second; all of them would take twenty.
-    assert select.select([pidfd], [], [], 15)[0]
-    os.close(pidfd)
+    assert select.select([process], [], [], 30)[0]
+    os.close(process)
 
 
-def test_a_process_is_told_no_secret(files, monkeypatch: pytest.MonkeyPatch, sparse):
+def test_a_process_is_told_no_secret_and_believes_no_environment(
+    monkeypatch: pytest.MonkeyPatch, sparse
+):
     monkeypatch.setenv("GH_TOKEN", "a-secret-token")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nonexistent")
     with at_work([sparse]) as started:
         wait_for_the_first(started)  # before that, it may not have any yet
-        environment = Path(f"/proc/{started.processes[0]}/environ").read_bytes()
-    assert b"secret" not in environment
-    assert b"PATH=" in environment
+        place = Path(f"/proc/{started.processes[0]}")
+        environment = (place / "environ").read_bytes()
+        command = (place / "cmdline").read_bytes().split(b"\0")
+    assert [item.partition(b"=")[0] for item in environment.split(b"\0")] == [
+        b"LD_LIBRARY_PATH",
+        b"",
+    ]
+    assert command[1:3] == [b"-I", b"-S"]
+
+
+def test_a_process_that_is_interrupted_says_nothing(sparse, capfd):
+    for _ in range(3):
+        with at_work([sparse]) as started:
+            os.kill(started.processes[0], signal.SIGINT)
+            wait_for_all(started)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_more_files_than_a_pipe_holds_are_hashed_all_the_same(tmp_path):
@@ -245,11 +282,35 @@ def test_nothing_is_started_for_files_that_are_not_there_nor_without_an_interpre
     sparse, monkeypatch
 ):
     monkeypatch.setattr(hashers, "count_cores", lambda: 8)
-    with hashing(["/none/1", "/none/2", "\0"], LIMIT) as started:
+    with hashing(["/none/1", "/none/2", "\0", "/dev/zero", str(sparse)], LIMIT) as started:
         assert started is None
+    (sparse.parent / "other").write_bytes(b"x")
+    both = [str(sparse), str(sparse.parent / "other")]
+    with hashing(both, LIMIT) as started:
+        assert started is not None
+        assert started.paths == both
     monkeypatch.setattr(sys, "executable", "")
-    with hashing([str(sparse), "/none"], LIMIT) as started:
+    with hashing(both, LIMIT) as started:
         assert started is None
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_without_descriptors_nothing_is_started_and_none_is_lost(files, monkeypatch, made: int):
+    monkeypatch.setattr(hashers, "count_cores", lambda: 8)
+    monkeypatch.setattr(hashers, "WORTH_BYTES", 1)
+    make, left = os.pipe, [None] * made
+
+    def pipe() -> tuple[int, int]:
+        if not left:
+            raise OSError(errno.EMFILE, "too many open files")
+        left.pop()
+        return make()
+
+    before = descriptors()
+    monkeypatch.setattr(os, "pipe", pipe)
+    with hashing([str(path) for path in files], LIMIT) as started:
+        assert started is None
+    assert descriptors() == before
 
 
 def test_where_no_process_can_be_started_the_files_are_hashed_here(files, monkeypatch):
@@ -276,40 +337,70 @@ def test_the_cores_that_count_are_those_that_this_process_may_run_on(monkeypatch
     assert count_cores() == 1
 
 
+def said_of(paths: Sequence[Path], limit: int) -> list[tuple[int, bool, int, bytes]]:
+    """Run the program's work in this process, and read what it says."""
+    reading, writing = os.pipe()
+    tasks = pipe_of_tasks(len(paths))
+    hash_all(tasks, writing, os.getppid(), limit, [str(path) for path in paths])
+    os.close(writing)
+    os.close(tasks)
+    with os.fdopen(reading, "rb") as stream:
+        return list(RESULT.iter_unpack(stream.read()))
+
+
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(contents=[b"12345"], limit=5)
+@example(contents=[b"12345"], limit=4)
+@example(contents=[b"a" * PAGE + b"b" * PAGE + b"c"], limit=LIMIT)
 @given(
     contents=st.lists(st.binary(max_size=200) | st.none(), min_size=1, max_size=6),
     limit=st.integers(0, 200),
 )
 def test_the_program_says_of_each_file_what_is_true_or_that_it_does_not_know(
-    tmp_path, contents, limit
+    tmp_path, monkeypatch, contents, limit
 ):
+    monkeypatch.setattr("release_tool.core.hasher.WINDOW_BYTES", PAGE)
     paths = [tmp_path / f"{number}" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
-    reading, writing = os.pipe()
-    tasks = pipe_of_tasks(len(paths))
-    hash_all(tasks, writing, [str(path) for path in paths], limit)
-    os.close(writing)
-    os.close(tasks)
+    before = descriptors()
+    said = said_of(paths, limit)
+    assert descriptors() == before
     for place, content in enumerate(contents):
-        said = RESULT.unpack(os.read(reading, RESULT.size))
         known = content is not None and 0 < len(content) <= limit
         size, found = (len(content), sha256(content).digest()) if known else (0, bytes(32))
-        assert said == (place, known, size, found)
-    assert os.read(reading, 1) == b""
-    os.close(reading)
+        assert said[place] == (place, known, size, found)
 
 
-def test_the_program_ends_when_nobody_reads_what_it_finds(files):
+def test_the_program_waits_for_nothing_and_believes_no_size_that_changes(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "grows").write_bytes(b"content")
+    odd = [tmp_path / "fifo", Path("/dev/zero"), Path("/proc/version"), tmp_path]
+    assert [known for _, known, _, _ in said_of(odd, LIMIT)] == [False] * 4
+    stat = os.fstat
+
+    def growing(descriptor: int) -> os.stat_result:
+        status = stat(descriptor)
+        with (tmp_path / "grows").open("ab") as stream:
+            stream.write(b"more")
+        return status
+
+    monkeypatch.setattr(os, "fstat", growing)
+    assert [known for _, known, _, _ in said_of([tmp_path / "grows"], LIMIT)] == [False]
+
+
+def test_the_program_ends_when_nobody_waits_for_what_it_finds(files):
     reading, writing = os.pipe()
-    os.close(reading)
     tasks = pipe_of_tasks(len(files))
-    hash_all(tasks, writing, [str(path) for path in files], LIMIT)
-    assert os.read(tasks, TASK.size) == TASK.pack(1)  # the first was its last
+    with pytest.raises(Orphaned):
+        hash_all(tasks, writing, os.getpid(), LIMIT, [str(path) for path in files])
+    os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        hash_all(tasks, writing, os.getppid(), LIMIT, [str(path) for path in files])
+    assert os.read(tasks, TASK.size) == TASK.pack(2)
     os.close(tasks)
     os.close(writing)
