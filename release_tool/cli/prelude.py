@@ -1,4 +1,4 @@
-"""What begins before the command line has been read: the hashing of many models.
+"""What begins before the command line has been read: the hashing of models that are many or large.
 
 Reading it takes libraries, and so does judging; until they are loaded, a third of a hundred models
 is hashed. Nothing is decided here: what is not asked for later was hashed in vain.

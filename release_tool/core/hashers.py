@@ -75,13 +75,13 @@ class Hashers:
 
 @contextmanager
 def hashing(paths: Sequence[str], limit_bytes: int) -> Iterator[Hashers | None]:
-    """Begin to hash several files, of at most `limit_bytes` each; the processes end with the block.
+    """Begin to hash files, of at most `limit_bytes` each; the processes end with the block.
 
     Yields None where nothing is gained, by few bytes or on one core, and where none can be started.
     """
     sizes = {path: size for path in paths if (size := size_of(path))}
     worth = sum(sizes.values()) // WORTH_BYTES
-    count = min(count_cores() - 1, len(sizes) - 1, worth, MAX_PROCESSES)
+    count = min(count_cores() - 1, len(sizes), worth, MAX_PROCESSES)
     hashers = None
     if count > 0 and sys.executable:
         with suppress(OSError):  # no more descriptors
