@@ -67,12 +67,13 @@ def hash_path(path: str, parent: int, limit_bytes: int) -> tuple[int, bytes]:
 
 def main() -> None:
     """Run as a program."""
-    from contextlib import suppress  # noqa: PLC0415
     from resource import RLIMIT_CORE, setrlimit  # noqa: PLC0415
 
     setrlimit(RLIMIT_CORE, (0, 0))  # a file that shrinks is no reason to leave another one
-    with suppress(Orphaned, BrokenPipeError):
+    try:
         hash_all(0, 1, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    except (Orphaned, BrokenPipeError):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
