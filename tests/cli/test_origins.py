@@ -7,6 +7,7 @@ import httpx
 import pytest
 import respx
 
+from release_tool.cli.origins import open_origin
 from release_tool.core.digest import Sha256
 
 API = "https://api.test"
@@ -49,6 +50,15 @@ def test_the_licence_or_the_manifest_is_never_a_model(run, rehearsed, tmp_path: 
     assert result.code == 8
     assert "u2net_mirror_v1.onnx" in result.err
     assert "--recipe" in result.err
+
+
+def test_attestations_are_asked_for_by_the_digest_that_is_known_already(server):
+    digest = Sha256("ab" * 32)
+    route = server.get(f"{API}/repos/o/r/attestations/{digest}")
+    route.respond(200, json={"attestations": [{"bundle": {"a": 1}}]})
+    with open_origin("o/r", API, lambda _path: (digest, 5)) as fetch:
+        assert len(fetch("/nonexistent/model.onnx", None)) == 1
+    assert route.call_count == 1
 
 
 @pytest.mark.parametrize("token", SPOILT)

@@ -65,7 +65,7 @@ def test_what_was_hashed_before_the_command_line_was_read_is_not_hashed_again(
     def refuse(path: Path) -> None:
         raise AssertionError(f"{path} was hashed again")
 
-    monkeypatch.setattr("release_tool.cli.verify.hash_model", refuse)
+    monkeypatch.setattr("release_tool.verify.locate.open_regular", refuse)
     hashers = Hashers(names, MODEL_LIMIT_BYTES)
     hashers.start(1)
     os.waitid(os.P_PID, hashers.processes[0], os.WEXITED | os.WNOWAIT)

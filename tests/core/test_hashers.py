@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import select
 import signal
 import subprocess
@@ -223,16 +224,19 @@ def test_a_process_is_told_no_secret_and_believes_no_environment(
         place = Path(f"/proc/{started.processes[0]}")
         environment = (place / "environ").read_bytes()
         command = (place / "cmdline").read_bytes().split(b"\0")
+        limits = (place / "limits").read_text()
     assert [item.partition(b"=")[0] for item in environment.split(b"\0")] == [
         b"LD_LIBRARY_PATH",
         b"",
     ]
     assert command[1:3] == [b"-I", b"-S"]
+    assert re.search(r"Max core file size +0 +0 ", limits)
 
 
 def test_a_process_that_is_interrupted_says_nothing(sparse, capfd):
     for _ in range(3):
         with at_work([sparse]) as started:
+            wait_for_the_first(started)
             os.kill(started.processes[0], signal.SIGINT)
             wait_for_all(started)
     assert capfd.readouterr() == ("", "")
@@ -282,6 +286,7 @@ def test_nothing_is_started_for_files_that_are_not_there_nor_without_an_interpre
     sparse, monkeypatch
 ):
     monkeypatch.setattr(hashers, "count_cores", lambda: 8)
+    monkeypatch.setattr(hashers, "WORTH_BYTES", 1)
     with hashing(["/none/1", "/none/2", "\0", "/dev/zero", "/"], LIMIT) as started:
         assert started is None
     (sparse.parent / "other").write_bytes(b"x")

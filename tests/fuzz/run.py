@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pickles import make_checkpoint
+
 from release_tool.cli.main import main as release_tool
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import NotVerified, ReleaseToolError
@@ -29,6 +31,7 @@ from release_tool.rehearsal.upstream import make_upstream
 from release_tool.trust.instance import TrustedRoot, trusted_root_of
 from release_tool.trust.signer import ExpectedSigner
 from release_tool.upstream.checkpoint import open_checkpoint
+from release_tool.upstream.formats import LEGACY_MAGIC
 from release_tool.verify.bundle import parse_bundle
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.root import parse_root
@@ -41,6 +44,7 @@ INTERESTING = [b"", b"\0", b"\xff" * 4, b"[" * 500, b'{"a":' * 100, b"1e999", b"
 VALUES: list[Any] = [None, True, -1, 0, 2**64, 1e308, "", "A" * 5000, [], {}, [[]], "AA==", "\0"]
 
 Target = Callable[[bytes], object]
+Make = Callable[[random.Random], bytes]
 
 
 def mutate(random: random.Random, content: bytes, others: list[bytes]) -> bytes:
@@ -145,6 +149,7 @@ def targets(place: Path) -> dict[str, tuple[Target, list[bytes]]]:
         "manifest": (Manifest.parse, [read["u2netp_mirror_v1.manifest.json"]]),
         "trusted-root": (trusted_root, [root.content]),
         "checkpoint": (checkpoint, [weights, *legacy(place)]),
+        "pickle": (checkpoint, [weights]),
         "model": (contract, [model]),
     }
 
@@ -160,11 +165,24 @@ def legacy(place: Path) -> list[bytes]:
     return [(place / "legacy.pth").read_bytes()]
 
 
-def fuzz(name: str, target: Target, corpus: list[bytes], seconds: float, seed: int) -> int:
-    """Mutate and call until the time is up; return how many inputs were tried."""
+def mutations(corpus: list[bytes]) -> Make:
+    """Return what mutates one of the valid inputs."""
+    return lambda source: mutate(source, source.choice(corpus), corpus)
+
+
+def make_pickles(source: random.Random) -> bytes:
+    """Make a legacy checkpoint around a pickle of our own."""
+    number, order = b"\x80\x02M\xe9\x03.", b"\x80\x02}X\x0d\x00\x00\x00little_endian\x88s."
+    keys = b"\x80\x02]X\x01\x00\x00\x000a."
+    made: bytes = make_checkpoint(source, LEGACY_MAGIC + number + order, keys)
+    return made
+
+
+def fuzz(name: str, target: Target, make: Make, seconds: float, seed: int) -> int:
+    """Make inputs and call until the time is up; return how many were tried."""
     source, end, count = random.Random(seed), time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        content = mutate(source, source.choice(corpus), corpus)
+        content = make(source)
         count += 1
         signal.alarm(LIMIT_SECONDS)
         try:
@@ -201,7 +219,8 @@ def main() -> None:
             for content in corpus:
                 with contextlib.suppress(ReleaseToolError):
                     target(content)
-            count = fuzz(title, target, corpus, seconds, seed)
+            make = make_pickles if title == "pickle" else mutations(corpus)
+            count = fuzz(title, target, make, seconds, seed)
             print(f"{title}: {count} inputs in {seconds:.0f} s, seed {seed}, nothing broke")
 
 

@@ -564,6 +564,11 @@ def test_a_model_without_end_is_refused(monkeypatch, copy):
     monkeypatch.setattr("release_tool.verify.locate.MODEL_LIMIT_BYTES", 10_000_000)
     with pytest.raises(CannotVerify, match="is larger than 10000000 bytes"):
         open_evidence(copy, U2NETP)
+    monkeypatch.setattr(
+        "release_tool.core.files.open_regular", lambda _: io.BufferedReader(Endless())
+    )
+    with pytest.raises(CannotVerify, match="is larger than 100 bytes"):
+        read_evidence(copy / NAMES.bundle, 100)
 
 
 def test_what_an_older_install_left_behind_does_not_spoil_the_new_one(
