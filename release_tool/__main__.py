@@ -15,6 +15,7 @@ except KeyboardInterrupt:
 import signal
 import sys
 import warnings
+from contextlib import nullcontext
 
 
 def main() -> None:
@@ -25,11 +26,15 @@ def main() -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    from release_tool.cli.prelude import hashing_models  # noqa: PLC0415  (now that ctrl-C is safe)
+    if sys.argv[1:2] == ["verify"]:
+        from release_tool.cli.prelude import hashing_models  # noqa: PLC0415  (for nothing else)
 
+        begun = hashing_models(sys.argv[2:])
+    else:
+        begun = nullcontext()
     try:
-        with hashing_models(sys.argv[1:]) as hashers:
-            from release_tool.cli.main import main as run  # noqa: PLC0415  (takes its time)
+        with begun as hashers:
+            from release_tool.cli.main import main as run  # noqa: PLC0415  (ctrl-C is safe now)
 
             run(hashers=hashers)
     except KeyboardInterrupt:  # one more, while the first was being told

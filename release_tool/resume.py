@@ -21,6 +21,7 @@ from release_tool.core.errors import (
 from release_tool.core.files import write_whole
 from release_tool.core.names import Destination
 from release_tool.core.progress import Progress
+from release_tool.export.child import NEEDED
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.publish.attestation import keep_bundle
@@ -34,13 +35,12 @@ from release_tool.verify.evidence import Evidence
 from release_tool.verify.transfer import OCTETS, Source, read_body
 
 RUN_AGAIN = "run the same command again: it leaves the release as it is, and goes on from there"
-PACKAGES = ("torch", "onnx", "onnxruntime", "numpy")
 
 
 def installed_toolchain() -> dict[str, str]:
     """Name the versions that an export would have here, without importing any of them."""
     try:
-        packages = {name: version(name) for name in PACKAGES}
+        packages = {name: version(name) for name in NEEDED}
     except PackageNotFoundError:
         return {}
     return {"python": platform.python_version(), **packages, "torch": torch_version()}

@@ -11,11 +11,7 @@ from release_tool.cli.options import (
     with_output,
     with_settings,
 )
-from release_tool.cli.settings import (
-    Settings,
-    resolve_api,
-    resolve_destination,
-)
+from release_tool.cli.settings import Settings, resolve_api, resolve_destination
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.publish.github import open_github

@@ -5,14 +5,8 @@ from pathlib import Path
 import click
 import httpx
 
-from release_tool.cli.options import (
-    FILE,
-    with_output,
-    with_settings,
-)
-from release_tool.cli.settings import (
-    Settings,
-)
+from release_tool.cli.options import FILE, with_output, with_settings
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.upstream.download import LOOPBACK, fetch_checkpoint, parse_address
 

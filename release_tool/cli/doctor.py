@@ -18,12 +18,7 @@ from release_tool.cli.options import (
     with_identity,
     with_verifying,
 )
-from release_tool.cli.settings import (
-    Settings,
-    resolve_api,
-    resolve_destination,
-    resolve_own_signer,
-)
+from release_tool.cli.settings import Settings, resolve_api, resolve_destination, resolve_own_signer
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, TryAgain

@@ -6,16 +6,9 @@ from pathlib import Path
 import click
 
 from release_tool import chain
-from release_tool.cli.options import (
-    DIRECTORY,
-    FILE,
-    with_output,
-    with_settings,
-)
+from release_tool.cli.options import DIRECTORY, FILE, with_output, with_settings
 from release_tool.cli.render import show_export
-from release_tool.cli.settings import (
-    Settings,
-)
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.core.locks import in_turn
 

@@ -5,17 +5,8 @@ from pathlib import Path
 
 import click
 
-from release_tool.cli.options import (
-    DIRECTORY,
-    SignerOptions,
-    TrustOptions,
-    with_verifying,
-)
-from release_tool.cli.settings import (
-    Settings,
-    resolve_api,
-    resolve_signer,
-)
+from release_tool.cli.options import DIRECTORY, SignerOptions, TrustOptions, with_verifying
+from release_tool.cli.settings import Settings, resolve_api, resolve_signer
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token

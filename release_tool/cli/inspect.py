@@ -5,10 +5,7 @@ from typing import Any
 
 import click
 
-from release_tool.cli.options import (
-    FILE,
-    with_output,
-)
+from release_tool.cli.options import FILE, with_output
 from release_tool.cli.state import Row, State
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object

@@ -7,20 +7,17 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
+from release_tool.cli.configuration import Configuration
+from release_tool.cli.settings import DEFAULT_API, Settings
 from release_tool.cli.state import State
 from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
 
-if TYPE_CHECKING:
-    from release_tool.cli.configuration import Configuration
-
 Function = Callable[..., None]
-T = TypeVar("T")
 
-DEFAULT_API = "https://api.github.com"
 DEFAULT_INSTANCE = "production"
 
 
@@ -74,7 +71,7 @@ class TrustOptions:
     trusted_root: Path | None
     offline: bool
 
-    def source(self, configuration: "Configuration") -> str | Path:
+    def source(self, configuration: Configuration) -> str | Path:
         """Return the trusted root's file, or the name or file of the instance."""
         configured = configuration.sigstore if configuration.named else None
         return self.trusted_root or self.sigstore or configured or DEFAULT_INSTANCE
@@ -87,7 +84,7 @@ class SigningOptions:
     sigstore: str | None
     identity_token: str | None
 
-    def source(self, configuration: "Configuration") -> str:
+    def source(self, configuration: Configuration) -> str:
         """Return the name or the file of the instance."""
         return self.sigstore or configuration.sigstore or DEFAULT_INSTANCE
 
@@ -166,8 +163,6 @@ def with_settings(function: Function) -> Function:
     )
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
-        from release_tool.cli.settings import Settings  # noqa: PLC0415  (it imports this)
-
         function(settings=Settings.of(recipe, config), **values)
 
     return gather

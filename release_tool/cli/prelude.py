@@ -14,9 +14,8 @@ from release_tool.core.limits import MAX_ENTRIES, MODEL_LIMIT_BYTES
 
 
 def hashing_models(arguments: Sequence[str]) -> AbstractContextManager[Hashers | None]:
-    """Begin to hash what `verify` is likely to ask for: the files that its command line names."""
-    named = arguments[1:] if arguments[:1] == ["verify"] else ()
-    files = [path for argument in named for path in find_files(argument)]
+    """Begin to hash what `verify` is likely to ask for: the files that its arguments name."""
+    files = [path for argument in arguments for path in find_files(argument)]
     return hashing(files, MODEL_LIMIT_BYTES)
 
 

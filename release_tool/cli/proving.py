@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from release_tool.cli.settings import (
-    Settings,
-)
+from release_tool.cli.settings import Settings
 from release_tool.core.errors import GateError, NotVerified, UsageError
 from release_tool.gates.lineage import LineageReport, check_lineage
 from release_tool.recipes.recipe import Recipe

@@ -4,16 +4,9 @@ from pathlib import Path
 
 import click
 
-from release_tool.cli.options import (
-    DIRECTORY,
-    FILE,
-    with_output,
-    with_settings,
-)
+from release_tool.cli.options import DIRECTORY, FILE, with_output, with_settings
 from release_tool.cli.rehearsing import Rehearsal, rehearse
-from release_tool.cli.settings import (
-    Settings,
-)
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
 from release_tool.core.locks import only_one

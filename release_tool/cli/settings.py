@@ -5,10 +5,9 @@ Resolves what `options` declares; prints and asks nothing.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from release_tool.cli.configuration import Configuration, open_configuration
-from release_tool.cli.options import DEFAULT_API, DestinationOptions, SignerOptions
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.names import CommitId, Destination, RepoSlug, Tag
 from release_tool.recipes.catalog import open_recipe
@@ -20,7 +19,11 @@ from release_tool.trust.signer import (
     ExpectedSigner,
 )
 
+if TYPE_CHECKING:
+    from release_tool.cli.options import DestinationOptions, SignerOptions
+
 DEFAULT_RECIPE = "u2netp"
+DEFAULT_API = "https://api.github.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Settings:
         return cls(open_recipe(recipe or configuration.recipe or DEFAULT_RECIPE), configuration)
 
 
-def resolve_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+def resolve_signer(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
     """Compose whom to expect: exact options, else `--repo`, else configured, else the recipe's."""
     if options.cert_identity is not None or options.cert_oidc_issuer is not None:
         if options.repo or options.workflow or options.ref:
@@ -62,7 +65,7 @@ def parse_commit(text: str) -> CommitId:
         raise UsageError(str(error), hint="give all 40 digits") from error
 
 
-def resolve_workflow(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+def resolve_workflow(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
     """Compose a workflow's identity from the options, filled up from what is known of its repo."""
     publisher = settings.configuration.publisher or settings.recipe.publisher
     if options.repo is not None and RepoSlug.parse(options.repo) != publisher.repo:
@@ -77,7 +80,7 @@ def resolve_workflow(options: SignerOptions, settings: Settings) -> ExpectedSign
     )
 
 
-def resolve_own_signer(options: SignerOptions, settings: Settings) -> ExpectedSigner:
+def resolve_own_signer(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
     """Compose whom an upload expects: there `--repo` is the target, also with an exact identity."""
     if options.cert_identity is None:
         return resolve_signer(options, settings)
@@ -98,7 +101,7 @@ def resolve_api(given: str | None, settings: Settings, *, consumer: bool = False
     return (given or configured or DEFAULT_API).rstrip("/")
 
 
-def policy_source(options: SignerOptions, settings: Settings) -> str:
+def policy_source(options: "SignerOptions", settings: Settings) -> str:
     """Say who chose the signer that is expected."""
     if options.repo is not None or options.cert_identity is not None:
         return "the options given"
@@ -108,7 +111,7 @@ def policy_source(options: SignerOptions, settings: Settings) -> str:
 
 
 def resolve_destination(
-    options: DestinationOptions, repo: str | None, settings: Settings
+    options: "DestinationOptions", repo: str | None, settings: Settings
 ) -> Destination:
     """Parse the repository and the tag: by hand, else the configured and the recipe's."""
     publisher = settings.configuration.publisher

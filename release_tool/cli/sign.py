@@ -15,9 +15,7 @@ from release_tool.cli.options import (
     with_settings,
     with_signing,
 )
-from release_tool.cli.settings import (
-    Settings,
-)
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
 from release_tool.core.locks import in_turn

@@ -12,14 +12,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from release_tool.core.errors import InputError, Interrupted, ReleaseToolError
 from release_tool.core.files import reason
-from release_tool.core.hashers import Hashers
 from release_tool.core.progress import Advance
+
+if TYPE_CHECKING:
+    from release_tool.core.hashers import Hashers
 
 Row = tuple[str, str]
 BLANK: Row = ("", "")
@@ -41,7 +43,7 @@ class State:
     actions: bool = False
     answered: bool = False
     summary: Path | None = None
-    hashers: Hashers | None = None
+    hashers: "Hashers | None" = None
 
     @classmethod
     def of_terminal(cls) -> Self:

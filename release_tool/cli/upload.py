@@ -16,12 +16,7 @@ from release_tool.cli.options import (
     with_verifying,
 )
 from release_tool.cli.releases import show_release
-from release_tool.cli.settings import (
-    Settings,
-    resolve_api,
-    resolve_destination,
-    resolve_own_signer,
-)
+from release_tool.cli.settings import Settings, resolve_api, resolve_destination, resolve_own_signer
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token

@@ -39,6 +39,7 @@ def hash_all(tasks: int, results: int, parent: int, limit_bytes: int, paths: lis
 def hash_path(path: str, parent: int, limit_bytes: int) -> tuple[int, bytes]:
     """Return the size and the digest of a regular file; raises `OSError` or `ValueError`.
 
+    Raises `Orphaned` once nobody waits for it.
     Maps the file window by window, which saves copying it. Where a mapped file shrinks meanwhile,
     its process ends (SIGBUS): here that is not the one that reaches the verdict.
     """

@@ -5,13 +5,11 @@ Composes and holds expectations; comparing them with a certificate is the verdic
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from release_tool.core.errors import UsageError
 from release_tool.core.names import CommitId, RepoSlug
-
-if TYPE_CHECKING:
-    from release_tool.recipes.recipe import Publisher
+from release_tool.recipes.recipe import Publisher
 
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 DEFAULT_WORKFLOW = "release.yml"
@@ -82,6 +80,6 @@ class ExpectedSigner:
         return cls(identity, issuer, repo=repo, ref=ref)
 
     @classmethod
-    def of_publisher(cls, publisher: "Publisher") -> Self:
+    def of_publisher(cls, publisher: Publisher) -> Self:
         """Expect the publisher that a recipe or the configuration names."""
         return cls.of_workflow(publisher.repo, publisher.workflow, publisher.ref, publisher.issuer)

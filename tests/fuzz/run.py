@@ -104,8 +104,8 @@ def containers(value: Any) -> Iterator[Any]:
             yield from containers(inner)
 
 
-def targets(place: Path) -> dict[str, tuple[Target, list[bytes]]]:
-    """Make the targets, each with the valid inputs that are mutated."""
+def targets(place: Path) -> dict[str, tuple[Target, list[bytes], Make]]:
+    """Make the targets, each with valid inputs and with what makes others, mostly of them."""
     out, upstream = place / "dist", make_upstream(place / "upstream")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         release_tool(["rehearse", "--out", str(out), "--json"])
@@ -143,15 +143,16 @@ def targets(place: Path) -> dict[str, tuple[Target, list[bytes]]]:
                     raise AssertionError("a changed time stamp was accepted")
 
     weights = upstream.checkpoint.read_bytes()
-    return {
+    mutated: dict[str, tuple[Target, list[bytes]]] = {
         "bundle": (bundle, bundles),
         "stamp": (stamp, list(stamps)),
         "manifest": (Manifest.parse, [read["u2netp_mirror_v1.manifest.json"]]),
         "trusted-root": (trusted_root, [root.content]),
         "checkpoint": (checkpoint, [weights, *legacy(place)]),
-        "pickle": (checkpoint, [weights]),
         "model": (contract, [model]),
     }
+    made = {name: (target, corpus, mutations(corpus)) for name, (target, corpus) in mutated.items()}
+    return {**made, "pickle": (checkpoint, [weights], make_pickles)}
 
 
 def legacy(place: Path) -> list[bytes]:
@@ -215,11 +216,10 @@ def main() -> None:
         wanted = sys.argv[2:] or list(found)
         limit_memory()
         for title in wanted:
-            target, corpus = found[title]
+            target, corpus, make = found[title]
             for content in corpus:
                 with contextlib.suppress(ReleaseToolError):
                     target(content)
-            make = make_pickles if title == "pickle" else mutations(corpus)
             count = fuzz(title, target, make, seconds, seed)
             print(f"{title}: {count} inputs in {seconds:.0f} s, seed {seed}, nothing broke")
 
