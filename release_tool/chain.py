@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified, TryAgain
@@ -23,12 +24,12 @@ from release_tool.core.progress import SILENT, Progress
 from release_tool.export.run import Export, export_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.proof import Proof, prove_export
+from release_tool.github.client import GitHub
+from release_tool.github.remote import DraftRelease, PublishedRelease
+from release_tool.github.transaction import publish_release
 from release_tool.provenance.description import describe_release
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.provenance.statement import Builder, make_statement
-from release_tool.publish.github import GitHub
-from release_tool.publish.remote import DraftRelease, PublishedRelease
-from release_tool.publish.transaction import publish_release
 from release_tool.readiness import (
     open_signed,
     require_ready,
@@ -43,12 +44,11 @@ from release_tool.resume import (
     prove_earlier_export,
 )
 from release_tool.sidecars import make_sidecars, write_sidecars
-from release_tool.signing.sign import open_session
-from release_tool.signing.token import Identity, check_builder
-from release_tool.trust.instance import SigstoreInstance, TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.sign.session import open_session
+from release_tool.sigstore.sign.token import Identity, check_builder
+from release_tool.sigstore.trust.instance import SigstoreInstance, TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.upstream.checkout import Checkout, open_checkout
-from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
 from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.release import VerifiedRelease
@@ -202,12 +202,12 @@ def sign_release(
     if reused is not None:
         progress.note("reusing the signatures, they cover these bytes")
         return reused
-    check_builder(identity, builder)
+    check_builder(identity, builder.id)
     with progress.stage("sign"), open_session(instance, identity) as session:
         bundle = session.sign_artifact(exported.model)
         signed = Artifact.of_bytes(recipe.names.bundle, bundle)
         statement = make_statement((*exported.files, signed), exported.manifest, builder)
-        provenance = session.sign_statement(statement)
+        provenance = session.sign_statement(statement.payload)
         write_whole(directory / recipe.names.bundle, bundle)
         write_whole(directory / recipe.names.provenance, provenance)
     with progress.stage("verify own signatures"):

@@ -10,10 +10,9 @@ from pathlib import Path
 from release_tool.core.artifact import Artifact
 from release_tool.core.errors import ConflictError, InputError, NotVerified, PublishError
 from release_tool.core.names import Destination
-from release_tool.provenance.exported import ExportedRelease, open_exported
-from release_tool.publish.github import GitHub
-from release_tool.publish.plan import Wanted
-from release_tool.publish.preflight import (
+from release_tool.github.client import GitHub
+from release_tool.github.plan import Wanted
+from release_tool.github.preflight import (
     Finding,
     Found,
     check_publishable,
@@ -21,9 +20,10 @@ from release_tool.publish.preflight import (
     find,
     unknown,
 )
+from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.recipes.recipe import Recipe
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import Evidence, exists, open_evidence
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release

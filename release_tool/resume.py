@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
 
+from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.errors import (
     CannotVerify,
     GateError,
@@ -23,14 +24,13 @@ from release_tool.core.names import Destination
 from release_tool.core.progress import Progress
 from release_tool.export.child import NEEDED
 from release_tool.gates.proof import Proof, prove_export
+from release_tool.github.attestation import keep_bundle
+from release_tool.github.client import GitHub
+from release_tool.github.plan import read_marker
+from release_tool.github.remote import RemoteRelease
 from release_tool.provenance.exported import ExportedRelease, open_exported
-from release_tool.publish.attestation import keep_bundle
-from release_tool.publish.github import GitHub
-from release_tool.publish.plan import read_marker
-from release_tool.publish.remote import RemoteRelease
 from release_tool.recipes.recipe import Recipe
-from release_tool.upstream.checkpoint import Checkpoint
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import Evidence
 from release_tool.verify.transfer import OCTETS, Source, read_body
 

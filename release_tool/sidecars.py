@@ -5,6 +5,7 @@ Makes bytes out of values of several stages, which is why no stage can; it decid
 
 from pathlib import Path
 
+from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import write_whole
 from release_tool.gates.proof import Proof
@@ -19,7 +20,6 @@ from release_tool.provenance.manifest import (
 )
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
-from release_tool.upstream.checkpoint import Checkpoint
 
 Toolchain = tuple[tuple[str, str], ...]
 

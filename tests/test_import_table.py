@@ -13,15 +13,15 @@ ROOT = Path(str(importlib.util.find_spec("release_tool").origin)).parent  # type
 
 EVERYONE = {"core", "recipes"}
 STAGES = {
+    "checkpoint": set(),
     "upstream": set(),
     # The worker writes a model with the very function that lineage reads it by.
-    "export": {"upstream", "gates"},
-    "gates": {"upstream"},
-    "provenance": {"upstream"},
-    "trust": set(),
-    "signing": {"trust", "provenance"},
-    "publish": set(),
-    "verify": {"trust", "provenance", "gates"},
+    "export": {"checkpoint", "upstream", "gates"},
+    "gates": {"checkpoint"},
+    "provenance": {"checkpoint", "upstream"},
+    "sigstore": set(),
+    "github": set(),
+    "verify": {"sigstore", "provenance", "gates"},
     "rehearsal": set(),
 }
 ALLOWED = {
@@ -29,8 +29,8 @@ ALLOWED = {
     "recipes": {"core"},
     **{stage: EVERYONE | beyond for stage, beyond in STAGES.items()},
     "resume": EVERYONE | set(STAGES) - {"rehearsal"},
-    "sidecars": EVERYONE | {"gates", "provenance", "upstream"},
-    "readiness": EVERYONE | {"provenance", "publish", "trust", "verify"},
+    "sidecars": EVERYONE | {"checkpoint", "gates", "provenance", "upstream"},
+    "readiness": EVERYONE | {"github", "provenance", "sigstore", "verify"},
     "chain": EVERYONE | set(STAGES) - {"rehearsal"} | {"readiness", "resume", "sidecars"},
     "cli": EVERYONE | set(STAGES) | {"chain", "readiness"},
     "__main__": {"cli"},
@@ -79,7 +79,11 @@ def test_torch_and_onnx_are_imported_by_the_export_stage_alone():
 
 def test_no_identity_is_compared_by_pattern_prefix_or_case():
     """Matching an identity loosely is how somebody else's repository gets believed."""
-    for name in ("trust/signer.py", "verify/policy.py", "verify/claims.py"):
+    for name in (
+        "sigstore/trust/signer.py",
+        "sigstore/check/policy.py",
+        "sigstore/check/claims.py",
+    ):
         text = (ROOT / name).read_text()
         for loose in (
             ".lower()",

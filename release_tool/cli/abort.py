@@ -14,8 +14,8 @@ from release_tool.cli.options import (
 from release_tool.cli.settings import Settings, resolve_api, resolve_destination
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
-from release_tool.publish.github import open_github
-from release_tool.publish.transaction import abort_draft
+from release_tool.github.client import open_github
+from release_tool.github.transaction import abort_draft
 
 
 @click.command("abort")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
+from release_tool.checkpoint.reader import open_checkpoint
 from release_tool.cli.options import FILE, with_output, with_settings
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.gates.contract import check_contract
 from release_tool.gates.lineage import check_lineage
-from release_tool.upstream.checkpoint import open_checkpoint
 
 
 @click.command("check")

@@ -9,7 +9,7 @@ from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher
-from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
+from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
 
 DEFAULT_FILE = Path("release-tool.toml")
 FILE_LIMIT_BYTES = 64 * 1024

@@ -22,13 +22,13 @@ from release_tool.cli.settings import Settings, resolve_api, resolve_destination
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, TryAgain
+from release_tool.github.client import open_github
+from release_tool.github.preflight import Finding, Found, Verdict, find, unknown
 from release_tool.provenance.statement import Builder
-from release_tool.publish.github import open_github
-from release_tool.publish.preflight import Finding, Found, Verdict, find, unknown
 from release_tool.readiness import check_release
-from release_tool.signing.token import Identity, NoIdentity, check_builder, open_identity
-from release_tool.trust.instance import TrustedRoot, open_instance, open_trusted_root
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.sign.token import Identity, NoIdentity, check_builder, open_identity
+from release_tool.sigstore.trust.instance import TrustedRoot, open_instance, open_trusted_root
+from release_tool.sigstore.trust.signer import ExpectedSigner
 
 MARKS = {Verdict.OK: "ok", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "FAILED"}
 
@@ -104,7 +104,7 @@ def describe_identity(source: str, signing: SigningOptions, found: list[Identity
         if sys.stdin.isatty():
             return unknown("none yet; publish will ask you to sign in with a browser")
         raise
-    check_builder(identity, Builder.from_environment(os.environ))
+    check_builder(identity, Builder.from_environment(os.environ).id)
     found.append(identity)
     return f"{identity.subject} by {identity.issuer}"
 

@@ -13,7 +13,7 @@ from release_tool.cli.tokens import find_token
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
-from release_tool.trust.instance import open_trusted_root
+from release_tool.sigstore.trust.instance import open_trusted_root
 from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.install import install_release

@@ -14,9 +14,9 @@ from release_tool.core.files import read_limited
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.wire import open_model
 from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_SCHEMA, Manifest
-from release_tool.verify.bundle import Bundle, Envelope, parse_bundle
-from release_tool.verify.certificate import open_certificate
-from release_tool.verify.claims import read_claims
+from release_tool.sigstore.check.bundle import Bundle, Envelope, parse_bundle
+from release_tool.sigstore.check.certificate import open_certificate
+from release_tool.sigstore.check.claims import read_claims
 
 NOTHING_VERIFIED = "nothing was verified: anybody can write such a file"
 

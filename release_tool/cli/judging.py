@@ -20,8 +20,8 @@ from release_tool.core.errors import (
     UsageError,
 )
 from release_tool.recipes.recipe import Recipe
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
 from release_tool.verify.locate import hash_model
 from release_tool.verify.release import VerifiedRelease

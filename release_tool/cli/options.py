@@ -14,7 +14,7 @@ import click
 from release_tool.cli.configuration import Configuration
 from release_tool.cli.settings import DEFAULT_API, Settings
 from release_tool.cli.state import State
-from release_tool.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
+from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
 
 Function = Callable[..., None]
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.cli.settings import Settings
 from release_tool.core.errors import GateError, NotVerified, UsageError
 from release_tool.gates.lineage import LineageReport, check_lineage
 from release_tool.recipes.recipe import Recipe
-from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
 from release_tool.verify.evidence import Evidence
 
 

@@ -26,10 +26,10 @@ from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.core.locks import in_turn
+from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
-from release_tool.publish.github import open_github
-from release_tool.signing.token import open_identity
-from release_tool.trust.instance import open_instance
+from release_tool.sigstore.sign.token import open_identity
+from release_tool.sigstore.trust.instance import open_instance
 
 
 @click.command("publish")

@@ -17,16 +17,16 @@ from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import temporary_directory, writable, write_whole
 from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
-from release_tool.publish.github import open_github
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.claims import Claims
 from release_tool.rehearsal.github import GitHubStandIn, start_github
 from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
-from release_tool.signing.token import open_identity
-from release_tool.trust.instance import SigstoreInstance
+from release_tool.sigstore.sign.token import open_identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.verify.release import VerifiedRelease
 
 REPOSITORY = RepoSlug("rehearsal", "u2netp-mirror")

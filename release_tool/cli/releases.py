@@ -1,7 +1,7 @@
 """How the outcome of an upload looks."""
 
 from release_tool.cli.state import State
-from release_tool.publish.remote import DraftRelease, PublishedRelease
+from release_tool.github.remote import DraftRelease, PublishedRelease
 
 
 def show_release(state: State, release: PublishedRelease | DraftRelease) -> None:

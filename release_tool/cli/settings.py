@@ -12,7 +12,7 @@ from release_tool.core.errors import InputError, UsageError
 from release_tool.core.names import CommitId, Destination, RepoSlug, Tag
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Publisher, Recipe
-from release_tool.trust.signer import (
+from release_tool.sigstore.trust.signer import (
     DEFAULT_REF,
     DEFAULT_WORKFLOW,
     GITHUB_ISSUER,

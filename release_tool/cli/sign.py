@@ -20,8 +20,8 @@ from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
 from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
-from release_tool.signing.token import open_identity
-from release_tool.trust.instance import open_instance
+from release_tool.sigstore.sign.token import open_identity
+from release_tool.sigstore.trust.instance import open_instance
 
 
 @click.command("sign")

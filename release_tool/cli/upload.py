@@ -20,8 +20,8 @@ from release_tool.cli.settings import Settings, resolve_api, resolve_destination
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
-from release_tool.publish.github import open_github
-from release_tool.trust.instance import open_trusted_root
+from release_tool.github.client import open_github
+from release_tool.sigstore.trust.instance import open_trusted_root
 
 
 @click.command("upload")

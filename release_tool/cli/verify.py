@@ -21,8 +21,8 @@ from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_outcomes
 from release_tool.core.ahead import Ahead, HashFile
 from release_tool.core.errors import UsageError
-from release_tool.trust.instance import open_trusted_root
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.trust.instance import open_trusted_root
 from release_tool.verify.evidence import read_evidence
 from release_tool.verify.locate import hash_model
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import onnx
 import torch
 
+from release_tool.checkpoint.tensors import Tensor
 from release_tool.core.errors import GateError, InputError
 from release_tool.export.job import Job
-from release_tool.upstream.tensors import Tensor
 
 COUNTER = "num_batches_tracked"
 MODULE_NAME = "release_tool_upstream_module"

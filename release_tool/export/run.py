@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError
@@ -27,7 +28,6 @@ from release_tool.export.worker import ERRORS
 from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
-from release_tool.upstream.checkpoint import Checkpoint
 
 STEPS_BEFORE_PARITY = 4
 

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from release_tool.checkpoint.reader import map_checkpoint, read_tensors
+from release_tool.checkpoint.tensors import Tensor
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import GateError, InputError, ReleaseToolError, UsageError
 from release_tool.core.files import reason
 from release_tool.export.job import MODEL, MODULE, REPORT, Job
 from release_tool.gates.skeleton import filled
-from release_tool.upstream.checkpoint import map_checkpoint, read_tensors
-from release_tool.upstream.tensors import Tensor
 
 ERRORS: dict[str, type[ReleaseToolError]] = {
     kind.__name__: kind for kind in (GateError, InputError, UsageError)

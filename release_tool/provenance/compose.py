@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.provenance.manifest import (
@@ -17,7 +18,6 @@ from release_tool.provenance.manifest import (
 )
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
-from release_tool.upstream.checkpoint import Checkpoint
 
 ENTRYPOINT = "release-tool export"
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from release_tool.trust.signer import ExpectedSigner
+    from release_tool.sigstore.trust.signer import ExpectedSigner
     from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
     from release_tool.verify.model import VerifiedModel, verify_model
     from release_tool.verify.release import VerifiedRelease
@@ -32,7 +32,7 @@ __all__ = [
 
 MODULES = {
     "Evidence": "release_tool.verify.evidence",
-    "ExpectedSigner": "release_tool.trust.signer",
+    "ExpectedSigner": "release_tool.sigstore.trust.signer",
     "VerifiedModel": "release_tool.verify.model",
     "VerifiedRelease": "release_tool.verify.release",
     "evidence_for_digest": "release_tool.verify.evidence",

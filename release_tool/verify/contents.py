@@ -16,10 +16,10 @@ from release_tool.provenance.statement import (
     dependencies,
 )
 from release_tool.recipes.recipe import Recipe
-from release_tool.trust.signer import GITHUB_ISSUER
-from release_tool.verify.claims import Claims
+from release_tool.sigstore.check.claims import Claims
+from release_tool.sigstore.check.refusal import mismatch, reading, show
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.evidence import Evidence, Sidecars
-from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.release import ProvenanceSummary
 
 

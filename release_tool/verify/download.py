@@ -20,9 +20,9 @@ from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT, Advance, Progress
 from release_tool.core.token import Token
 from release_tool.recipes.recipe import Recipe
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.refusal import mismatch, show
 from release_tool.verify.evidence import LICENSE_LIMIT_BYTES, MANIFEST_LIMIT_BYTES
-from release_tool.verify.refusal import mismatch, show
 from release_tool.verify.transfer import (
     OCTETS,
     NotFound,

@@ -11,7 +11,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import read_limited
 from release_tool.recipes.recipe import Recipe, ReleaseNames
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.locate import find_model, hash_model, is_directory
 
 MANIFEST_LIMIT_BYTES = 1024 * 1024

@@ -11,8 +11,8 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.core.files import new_file, open_regular, writable, write_whole
 from release_tool.recipes.recipe import Recipe
+from release_tool.sigstore.check.refusal import mismatch
 from release_tool.verify.evidence import Evidence, sidecar_names
-from release_tool.verify.refusal import mismatch
 from release_tool.verify.release import VerifiedRelease
 
 CHUNK_BYTES = 1024 * 1024

@@ -11,8 +11,8 @@ from release_tool.core.files import read_limited
 from release_tool.core.limits import MODEL_LIMIT_BYTES
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
-from release_tool.trust.instance import TrustedRoot, open_trusted_root
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_bytes
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release

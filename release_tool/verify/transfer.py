@@ -14,7 +14,7 @@ from release_tool.core.api import ApiRoot, is_loopback, origin_of
 from release_tool.core.errors import CannotVerify, TryAgain
 from release_tool.core.token import Token
 from release_tool.core.watchdog import Watchdog, open_watch
-from release_tool.verify.refusal import show
+from release_tool.sigstore.check.refusal import show
 
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)

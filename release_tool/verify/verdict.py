@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import NotVerified
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
-from release_tool.verify.bundle import Bundle, Envelope, MessageSignature, parse_bundle
+from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignature, parse_bundle
+from release_tool.sigstore.check.refusal import mismatch, reading, show
+from release_tool.sigstore.check.root import Anchors, parse_root
+from release_tool.sigstore.check.signature import VerifiedSignature, verify_signature
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import Evidence, Sidecars
-from release_tool.verify.refusal import mismatch, reading, show
 from release_tool.verify.release import Step, VerifiedFile, VerifiedRelease, VerifiedSigner
-from release_tool.verify.root import Anchors, parse_root
-from release_tool.verify.signature import VerifiedSignature, verify_signature
 
 if TYPE_CHECKING:
     from release_tool.provenance.manifest import Manifest

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from release_tool.core.artifact import Artifact
 from release_tool.rehearsal.stack import start_sigstore
-from release_tool.signing.sign import open_session
-from release_tool.signing.token import open_identity
-from release_tool.trust.instance import SigstoreInstance
+from release_tool.sigstore.sign.session import open_session
+from release_tool.sigstore.sign.token import open_identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
 
 BLOCK = 1024 * 1024
 

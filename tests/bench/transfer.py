@@ -10,7 +10,7 @@ import httpx
 from release_tool.core.artifact import Artifact
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT
-from release_tool.publish.github import open_github
+from release_tool.github.client import open_github
 from release_tool.verify.download import Listed, fetch_asset
 from release_tool.verify.transfer import make_source
 

@@ -7,8 +7,8 @@ from release_tool.cli.judging import Judge
 from release_tool.core.errors import Interrupted
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 
 
 @pytest.fixture

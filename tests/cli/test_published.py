@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from release_tool.publish.origin import ApiRoot
+from release_tool.github.origin import ApiRoot
 
 REPO = "rehearsal/u2netp-mirror"
 

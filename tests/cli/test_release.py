@@ -19,7 +19,7 @@ from release_tool.core.files import write_whole
 from release_tool.core.locks import only_one
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT
-from release_tool.publish.github import open_github
+from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github_faults import Fault
 from release_tool.rehearsal.stack import start_sigstore

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.export.run import Export, export_model
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.upstream.checkout import Checkout, open_checkout
-from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
 
 
 @dataclass(frozen=True)

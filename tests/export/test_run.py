@@ -14,6 +14,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from release_tool.checkpoint.reader import open_checkpoint
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError, InputError, UsageError
 from release_tool.export.child import check_toolchain, child_environment, last_line, run_worker
@@ -21,7 +22,6 @@ from release_tool.export.job import Job
 from release_tool.export.run import make_job
 from release_tool.recipes.metadata import make_metadata
 from release_tool.rehearsal.upstream import MODULE, make_upstream
-from release_tool.upstream.checkpoint import open_checkpoint
 
 QUICK = ((32, 32),)
 
@@ -252,7 +252,7 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
         "from release_tool.export.run import export_model\n"
         "from release_tool.rehearsal.upstream import make_upstream\n"
         "from release_tool.upstream.checkout import open_checkout\n"
-        "from release_tool.upstream.checkpoint import open_checkpoint\n"
+        "from release_tool.checkpoint.reader import open_checkpoint\n"
         "place = pathlib.Path(sys.argv[1])\n"
         "made = make_upstream(place / 'in')\n"
         "checkout = dataclasses.replace(open_checkout(made.checkout, made.recipe),\n"

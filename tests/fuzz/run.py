@@ -21,6 +21,8 @@ from typing import Any
 
 from pickles import make_checkpoint
 
+from release_tool.checkpoint.formats import LEGACY_MAGIC
+from release_tool.checkpoint.reader import open_checkpoint
 from release_tool.cli.main import main as release_tool
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import NotVerified, ReleaseToolError
@@ -28,14 +30,12 @@ from release_tool.gates.contract import check_contract
 from release_tool.provenance.manifest import Manifest
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.upstream import make_upstream
-from release_tool.trust.instance import TrustedRoot, trusted_root_of
-from release_tool.trust.signer import ExpectedSigner
-from release_tool.upstream.checkpoint import open_checkpoint
-from release_tool.upstream.formats import LEGACY_MAGIC
-from release_tool.verify.bundle import parse_bundle
+from release_tool.sigstore.check.bundle import parse_bundle
+from release_tool.sigstore.check.root import parse_root
+from release_tool.sigstore.check.timestamps import check_timestamps
+from release_tool.sigstore.trust.instance import TrustedRoot, trusted_root_of
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
-from release_tool.verify.root import parse_root
-from release_tool.verify.timestamps import check_timestamps
 from release_tool.verify.verdict import verify_release
 
 LIMIT_BYTES = 500 * 1024 * 1024

@@ -8,12 +8,12 @@ from pathlib import Path
 import onnx
 import pytest
 
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.export.run import Export, export_model
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.upstream.checkout import open_checkout
-from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
 
 Change = Callable[[onnx.ModelProto], None]
 

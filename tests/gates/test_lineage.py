@@ -416,7 +416,7 @@ def test_the_proof_needs_no_torch_no_onnx_and_no_numpy(exported):
         "from release_tool.gates.contract import check_contract\n"
         "from release_tool.gates.lineage import check_lineage\n"
         "from release_tool.rehearsal.upstream import make_checkpoint, make_recipe\n"
-        "from release_tool.upstream.checkpoint import open_checkpoint\n"
+        "from release_tool.checkpoint.reader import open_checkpoint\n"
         "model, file, skeleton = sys.argv[1:]\n"
         "recipe = make_recipe(make_checkpoint())\n"
         "checkpoint = open_checkpoint(pathlib.Path(file), recipe)\n"

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from release_tool.core.names import RepoSlug
-from release_tool.publish.github import open_github
+from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import GitHubStandIn, start_github
 from release_tool.rehearsal.tls import LOOPBACK_NAMES, make_tls

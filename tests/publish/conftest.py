@@ -19,16 +19,16 @@ import pytest
 from release_tool import chain
 from release_tool.cli.state import State
 from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.github.client import open_github
+from release_tool.github.transaction import publish_release
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.publish.github import open_github
-from release_tool.publish.transaction import publish_release
 from release_tool.readiness import require_ready
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind, start_github
 from release_tool.rehearsal.github_state import GitHubState
-from release_tool.signing.token import Identity, open_identity
-from release_tool.trust.instance import SigstoreInstance
+from release_tool.sigstore.sign.token import Identity, open_identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.verify.transfer import make_source
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"

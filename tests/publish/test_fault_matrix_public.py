@@ -13,8 +13,8 @@ import pytest
 
 from release_tool import chain
 from release_tool.core.errors import ReleaseToolError, TryAgain
+from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.provenance.exported import open_exported
-from release_tool.publish.patience import PATIENCE_SECONDS
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import FaultKind
 from release_tool.resume import adopt_signatures, keep_attestation

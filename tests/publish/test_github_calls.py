@@ -22,8 +22,9 @@ from release_tool.core.errors import (
 )
 from release_tool.core.names import CommitId, RepoSlug, Tag
 from release_tool.core.progress import Silent
-from release_tool.publish.attestation import ATTEMPTS, LIST_LAG_POLLS, Kept, keep_bundle
-from release_tool.publish.failures import (
+from release_tool.github.attestation import ATTEMPTS, LIST_LAG_POLLS, Kept, keep_bundle
+from release_tool.github.client import PAGE_BYTES, open_github
+from release_tool.github.failures import (
     AlreadyExists,
     AnswerLost,
     Moved,
@@ -31,10 +32,9 @@ from release_tool.publish.failures import (
     Refused,
     TooSlow,
 )
-from release_tool.publish.github import PAGE_BYTES, open_github
-from release_tool.publish.patience import Patience
-from release_tool.publish.remote import RemoteAsset
-from release_tool.publish.wire import BYTES_TYPE, Call
+from release_tool.github.patience import Patience
+from release_tool.github.remote import RemoteAsset
+from release_tool.github.wire import BYTES_TYPE, Call
 
 API = "https://api.github.com"
 REPO = RepoSlug("owner", "name")

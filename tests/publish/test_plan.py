@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from release_tool.core.artifact import Artifact
 from release_tool.core.errors import ConflictError, InputError
 from release_tool.core.names import Tag
-from release_tool.publish.marker import Marker
-from release_tool.publish.plan import (
+from release_tool.github.marker import Marker
+from release_tool.github.plan import (
     MakeDraft,
     MeasureAsset,
     Publish,
@@ -22,7 +22,7 @@ from release_tool.publish.plan import (
     Wanted,
     plan_release,
 )
-from release_tool.publish.remote import RemoteAsset, RemoteRelease
+from release_tool.github.remote import RemoteAsset, RemoteRelease
 
 TAG = Tag("v1")
 ARTIFACTS = tuple(Artifact.of_bytes(name, name.encode()) for name in ("m.json", "a.onnx", "b.txt"))

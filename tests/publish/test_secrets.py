@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from release_tool.cli.main import main
-from release_tool.publish.github import open_github
+from release_tool.github.client import open_github
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind
 from release_tool.rehearsal.github_faults import UPLOAD_FAULTS
 

@@ -16,8 +16,8 @@ from release_tool.core.errors import (
 )
 from release_tool.core.names import Tag
 from release_tool.core.progress import Silent
-from release_tool.publish.remote import DraftRelease, PublishedRelease
-from release_tool.publish.transaction import abort_draft
+from release_tool.github.remote import DraftRelease, PublishedRelease
+from release_tool.github.transaction import abort_draft
 from release_tool.rehearsal.github import Fault
 
 

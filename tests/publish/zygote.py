@@ -18,13 +18,13 @@ import httpx
 
 from release_tool import chain
 from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.github.client import open_github
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.publish.github import open_github
 from release_tool.readiness import require_ready
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.signing.token import open_identity
-from release_tool.trust.instance import SigstoreInstance
+from release_tool.sigstore.sign.token import open_identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.verify.transfer import make_source
 
 

@@ -15,8 +15,8 @@ from release_tool.core.api import ApiRoot, open_client
 from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT
-from release_tool.publish.github import open_github
-from release_tool.publish.transaction import publish_release
+from release_tool.github.client import open_github
+from release_tool.github.transaction import publish_release
 from release_tool.rehearsal.github import Fault, start_github
 from release_tool.rehearsal.tls import make_tls
 from release_tool.verify.download import fetch_attestations, fetch_release_bundle

@@ -23,10 +23,10 @@ from release_tool.provenance.statement import (
     Statement,
 )
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
-from release_tool.signing.sign import open_session, refusals
-from release_tool.signing.token import NoIdentity, check_builder, open_identity
-from release_tool.trust.instance import SigstoreInstance
-from release_tool.trust.signer import GITHUB_ISSUER
+from release_tool.sigstore.sign.session import open_session, refusals
+from release_tool.sigstore.sign.token import NoIdentity, check_builder, open_identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 
 CONTENT = b"a model"
 ARTIFACT = Artifact.of_bytes("model.onnx", CONTENT)
@@ -62,7 +62,7 @@ def test_artifact_and_statement_are_signed_so_that_sigstore_python_accepts_both(
         identity = open_identity(instance_of(stack), stack.make_identity_token(), interactive=False)
         with open_session(instance_of(stack), identity) as session:
             bundle = session.sign_artifact(ARTIFACT)
-            provenance = session.sign_statement(STATEMENT)
+            provenance = session.sign_statement(STATEMENT.payload)
         verifier, policy = library_verifier(stack), library_policy(stack)
         verifier.verify_artifact(CONTENT, Bundle.from_json(bundle), policy)
         kind, payload = verifier.verify_dsse(Bundle.from_json(provenance), policy)
@@ -153,16 +153,16 @@ def test_a_workflow_signs_for_no_build_that_ran_elsewhere(sigstore: SigstoreStac
     identity = open_identity(
         instance_of(sigstore), sigstore.make_identity_token(), interactive=False
     )
-    check_builder(identity, Builder.from_environment(sigstore.actions_environment()))
+    check_builder(identity, Builder.from_environment(sigstore.actions_environment()).id)
     for environment in ({}, {**sigstore.actions_environment(), "GITHUB_WORKFLOW_REF": "a/b"}):
         with pytest.raises(SigningError, match=r"release\.yml@refs/heads/main, and the builder"):
-            check_builder(identity, Builder.from_environment(environment))
+            check_builder(identity, Builder.from_environment(environment).id)
 
 
 def test_a_person_signs_for_any_build(sigstore: SigstoreStack):
     token = sigstore.make_identity_token(iss="https://issuer.test", sub="somebody")
     identity = open_identity(instance_of(sigstore), token, interactive=False)
-    check_builder(identity, Builder.from_environment({}))
+    check_builder(identity, Builder.from_environment({}).id)
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "eyJ.eyJ.e"])

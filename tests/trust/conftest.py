@@ -21,7 +21,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
     Timestamp,
 )
 
-from release_tool.trust.repository import Repository
+from release_tool.sigstore.trust.repository import Repository
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 

@@ -7,8 +7,8 @@ from sigstore.models import ClientTrustConfig
 
 from release_tool.core.documents import encode_json, parse_json_object
 from release_tool.core.errors import InputError, TryAgain
-from release_tool.trust import instance
-from release_tool.trust.instance import (
+from release_tool.sigstore.trust import instance
+from release_tool.sigstore.trust.instance import (
     SIGNING_CONFIG,
     TRUST_CONFIG_TYPE,
     TRUSTED_ROOT,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from release_tool.core.errors import InputError, TryAgain
-from release_tool.trust.repository import Repository, fetch_targets, first_line
+from release_tool.sigstore.trust.repository import Repository, fetch_targets, first_line
 
 NAMES = ("trusted_root.json", "signing_config.v0.2.json")
 
@@ -198,7 +198,7 @@ def test_a_certificate_that_nobody_knows_is_told(published, serving, tmp_path: P
 def test_a_server_that_never_answers_is_told(published, monkeypatch: pytest.MonkeyPatch):
     from tuf.api.exceptions import SlowRetrievalError
 
-    from release_tool.trust.repository import explain
+    from release_tool.sigstore.trust.repository import explain
 
     error = explain(published.repository(), SlowRetrievalError())
     assert "does not answer in time" in str(error)

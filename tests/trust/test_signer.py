@@ -5,7 +5,7 @@ import pytest
 from release_tool.core.errors import UsageError
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.trust.signer import GITHUB_ISSUER, ExpectedSigner
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
 
 REPO = RepoSlug.parse("VMAFx/vmafx")
 

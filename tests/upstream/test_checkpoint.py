@@ -18,13 +18,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from release_tool.checkpoint.formats import Format, recognise
+from release_tool.checkpoint.hygiene import is_finite
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.upstream import make_checkpoint, make_tensors
-from release_tool.upstream.checkpoint import Checkpoint, open_checkpoint
-from release_tool.upstream.formats import Format, recognise
-from release_tool.upstream.hygiene import is_finite
 
 STATE = OrderedDict(
     [
@@ -631,7 +631,7 @@ def test_reading_needs_neither_torch_nor_numpy_and_holds_no_copy(tmp_path):
     torch.save({"a": torch.zeros(16 * 1024 * 1024)}, path)
     script = (
         "import sys, resource, pathlib\n"
-        "from release_tool.upstream.checkpoint import open_checkpoint\n"
+        "from release_tool.checkpoint.reader import open_checkpoint\n"
         "from release_tool.recipes.u2netp import U2NETP\n"
         "checkpoint = open_checkpoint(pathlib.Path(sys.argv[1]), U2NETP, pinned=False)\n"
         "assert not {'torch', 'numpy', 'onnx'} & set(sys.modules)\n"

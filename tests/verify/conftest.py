@@ -24,8 +24,8 @@ from release_tool.provenance.statement import Builder, Statement, make_statement
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release

@@ -92,7 +92,7 @@ def test_a_verdict_opens_no_socket_and_no_file_but_the_evidence(v1, release, tmp
     code = """
         import sys
         from pathlib import Path
-        from release_tool.trust.signer import ExpectedSigner
+        from release_tool.sigstore.trust.signer import ExpectedSigner
         from release_tool.verify import verify_model
         import release_tool.verify.contents, release_tool.gates.metadata
         opened = []
@@ -129,8 +129,8 @@ def test_a_large_model_is_verified_in_bounded_memory(v1, tmp_path):
         import sys
         from pathlib import Path
         from release_tool.recipes.u2netp import U2NETP
-        from release_tool.trust.instance import open_trusted_root
-        from release_tool.trust.signer import ExpectedSigner
+        from release_tool.sigstore.trust.instance import open_trusted_root
+        from release_tool.sigstore.trust.signer import ExpectedSigner
         from release_tool.verify import open_evidence, verify_release
         root, model, identity, issuer = sys.argv[1:]
         signer = ExpectedSigner.exact(identity, issuer)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, InputError
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES, Envelope, parse_bundle
-from release_tool.verify.fields import (
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES, Envelope, parse_bundle
+from release_tool.sigstore.check.fields import (
     decode_octets,
     decode_uint64,
     read_list,

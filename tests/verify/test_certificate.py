@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, NotVerified
-from release_tool.trust.signer import ExpectedSigner
-from release_tool.verify.certificate import check_profile, open_certificate
-from release_tool.verify.claims import ARC, decode_utf8_string, read_claims
-from release_tool.verify.policy import check_policy
+from release_tool.sigstore.check.certificate import check_profile, open_certificate
+from release_tool.sigstore.check.claims import ARC, decode_utf8_string, read_claims
+from release_tool.sigstore.check.policy import check_policy
+from release_tool.sigstore.trust.signer import ExpectedSigner
 
 URI = x509.UniformResourceIdentifier("https://github.com/o/r/.github/workflows/w.yml@refs/heads/m")
 ISSUER = b"\x0c\x13https://issuer.test"

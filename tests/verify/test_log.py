@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
-from release_tool.verify.bundle import InclusionProof, LogEntry
-from release_tool.verify.keys import LogKey
-from release_tool.verify.log import (
+from release_tool.sigstore.check.bundle import InclusionProof, LogEntry
+from release_tool.sigstore.check.keys import LogKey
+from release_tool.sigstore.check.log import (
     check_checkpoint,
     check_inclusion,
     check_promise,
     host_of,
     root_of_path,
 )
-from release_tool.verify.root import Log, Window
+from release_tool.sigstore.check.root import Log, Window
 
 KEY = ed25519.Ed25519PrivateKey.generate()
 OPEN = Window(datetime(2020, 1, 1, tzinfo=UTC), None)

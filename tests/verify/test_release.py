@@ -22,9 +22,9 @@ from release_tool.provenance.statement import (
 )
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.trust.signer import GITHUB_ISSUER
-from release_tool.verify.bundle import BUNDLE_LIMIT_BYTES
-from release_tool.verify.claims import Claims
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.claims import Claims
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.contents import check_builder
 from release_tool.verify.evidence import (
     Evidence,

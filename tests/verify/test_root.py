@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
-from release_tool.trust.instance import TrustedRoot, open_trusted_root
-from release_tool.verify.root import parse_root
+from release_tool.sigstore.check.root import parse_root
+from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
 
 PARTS = ["tlogs", "ctlogs", "certificateAuthorities"]
 

@@ -21,14 +21,14 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.rehearsal.stack import Window, start_sigstore
-from release_tool.trust.instance import TrustedRoot
-from release_tool.trust.signer import ExpectedSigner
-from release_tool.verify.bundle import parse_bundle
-from release_tool.verify.certificate import open_certificate
-from release_tool.verify.entry import check_entry
+from release_tool.sigstore.check.bundle import parse_bundle
+from release_tool.sigstore.check.certificate import open_certificate
+from release_tool.sigstore.check.entry import check_entry
+from release_tool.sigstore.check.refusal import reading
+from release_tool.sigstore.check.signature import check_signature, signing_times
+from release_tool.sigstore.trust.instance import TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
-from release_tool.verify.refusal import reading
-from release_tool.verify.signature import check_signature, signing_times
 from release_tool.verify.verdict import verify_release
 
 

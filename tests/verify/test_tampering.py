@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.verify.bundle import parse_bundle
+from release_tool.sigstore.check.bundle import parse_bundle
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
 

@@ -19,9 +19,9 @@ from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_
 
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.rehearsal import der
-from release_tool.verify.cms import SignedMessage
-from release_tool.verify.root import Anchors, Authority, Window
-from release_tool.verify.timestamps import check_timestamps
+from release_tool.sigstore.check.cms import SignedMessage
+from release_tool.sigstore.check.root import Anchors, Authority, Window
+from release_tool.sigstore.check.timestamps import check_timestamps
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 SIGNATURE = b"the signature that was stamped"

@@ -14,7 +14,7 @@ from release_tool.core.errors import CannotVerify, TryAgain, UsageError
 from release_tool.core.names import RepoSlug
 from release_tool.core.token import Token
 from release_tool.core.watchdog import Watchdog, open_watch
-from release_tool.publish.github import open_github
+from release_tool.github.client import open_github
 from release_tool.verify.transfer import make_source, open_stream, read_body, read_chunks
 
 API = "https://api.test"

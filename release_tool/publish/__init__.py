@@ -1,1 +1,0 @@
-"""Where a release goes: GitHub, draft first, published last."""

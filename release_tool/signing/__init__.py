@@ -1,1 +1,0 @@
-"""Who says so: an identity token, and what is signed with it."""

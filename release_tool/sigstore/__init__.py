@@ -1,0 +1,1 @@
+"""Everything that is Sigstore and nothing that is a model: trust, sign, check."""

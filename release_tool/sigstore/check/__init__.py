@@ -1,0 +1,1 @@
+"""Checks a Sigstore bundle against a trusted root, step by step."""

@@ -1,0 +1,176 @@
+"""What a trusted root says, as values: logs, certificate authorities, and when each was valid.
+
+Reads the JSON that `trust` hands over; whether anything was signed by them is the steps' question.
+https://github.com/sigstore/protobuf-specs, sigstore_trustroot.proto
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography.x509 import Certificate, load_der_x509_certificate
+
+from release_tool.core.documents import JsonObject, parse_json_object
+from release_tool.core.errors import InputError
+from release_tool.sigstore.check.fields import (
+    read_list,
+    read_moment,
+    read_object,
+    read_octets,
+    read_text,
+)
+from release_tool.sigstore.check.keys import SUPPORTED, LogKey
+from release_tool.sigstore.trust.instance import TrustedRoot
+
+HASH_ALGORITHM = "SHA2_256"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A period, both ends included; without an end it is still open."""
+
+    start: datetime
+    end: datetime | None
+
+    def holds(self, moment: datetime) -> bool:
+        """Tell whether `moment` lies in the period."""
+        return self.start <= moment and (self.end is None or moment <= self.end)
+
+    def __str__(self) -> str:
+        end = "further notice" if self.end is None else self.end.isoformat()
+        return f"a time from {self.start.isoformat()} until {end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A transparency log or a certificate transparency log."""
+
+    url: str
+    key_id: bytes
+    key: LogKey
+    window: Window
+
+
+def choose_listing(log: Log, listings: tuple[Log, ...], moments: tuple[datetime, ...]) -> Log:
+    """Choose, of the listings of one log's key, the one whose period holds every moment.
+
+    A root may list a key again with another period. Without one that fits, `log` itself is
+    returned, for the check of the periods to refuse.
+    """
+    for item in listings:
+        same = item.key_id == log.key_id and item.key.key == log.key.key
+        if same and all(item.window.holds(moment) for moment in moments):
+            return item
+    return log
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Authority:
+    """A certificate authority or time-stamp authority; `chain` runs from the leaf to the root.
+
+    Compared by identity, like the anchors: each listing of a root is one of its own.
+    """
+
+    name: str
+    chain: tuple[Certificate, ...]
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchors:
+    """Everything that a trusted root makes a verifier believe."""
+
+    logs: tuple[Log, ...]
+    ct_logs: tuple[Log, ...]
+    authorities: tuple[Authority, ...]
+    timestamp_authorities: tuple[Authority, ...]
+
+
+@lru_cache(maxsize=8)
+def parse_root(root: TrustedRoot) -> Anchors:
+    """Read a trusted root once, however many files are verified by it; raises `InputError`.
+
+    Unknown fields are passed over here, unlike in a bundle: the root is believed, and a newer one
+    may say more than this version understands.
+    """
+    where = f"the trusted root ({root.source})"
+    document = parse_json_object(root.content, where)
+    anchors = Anchors(
+        parse_logs(document, "tlogs", where),
+        parse_logs(document, "ctlogs", where),
+        parse_authorities(document, "certificateAuthorities", where),
+        parse_authorities(document, "timestampAuthorities", where),
+    )
+    for kind, found in (
+        ("transparency log", anchors.logs),
+        ("certificate transparency log", anchors.ct_logs),
+        ("certificate authority", anchors.authorities),
+    ):
+        if not found:
+            raise InputError(f"{where} names no {kind} that this version can use")
+    return anchors
+
+
+def parse_logs(document: JsonObject, name: str, where: str) -> tuple[Log, ...]:
+    """Read a list of TransparencyLogInstance, leaving out keys of kinds that are unknown here."""
+    items = enumerate(read_list(document, name, where))
+    logs = (parse_log(item, f"{where} {name}[{position}]") for position, item in items)
+    return tuple(log for log in logs if log is not None)
+
+
+def parse_log(value: Any, where: str) -> Log | None:
+    """Read one log; None where its algorithms are none of ours."""
+    message = read_object(value, where)
+    key = read_object(message.get("publicKey"), f"{where}.publicKey")
+    details = read_text(key, "keyDetails", f"{where}.publicKey")
+    if details not in SUPPORTED or read_text(message, "hashAlgorithm", where) != HASH_ALGORITHM:
+        return None
+    identifier = message.get("checkpointKeyId") or message.get("logId")
+    return Log(
+        url=str(message.get("baseUrl", "")),
+        key_id=read_octets(read_object(identifier, f"{where}.logId"), "keyId", f"{where}.logId"),
+        key=LogKey.parse(read_octets(key, "rawBytes", where), details, f"{where}.publicKey"),
+        window=parse_window(key.get("validFor"), f"{where}.publicKey.validFor"),
+    )
+
+
+def parse_authorities(document: JsonObject, name: str, where: str) -> tuple[Authority, ...]:
+    """Read a list of CertificateAuthority."""
+    items = enumerate(read_list(document, name, where))
+    return tuple(parse_authority(item, f"{where} {name}[{position}]") for position, item in items)
+
+
+def parse_authority(value: Any, where: str) -> Authority:
+    """Read one authority and its certificates, of which there must be at least one."""
+    message = read_object(value, where)
+    chain = read_object(message.get("certChain"), f"{where}.certChain")
+    certificates = tuple(
+        parse_certificate(item, f"{where}.certChain")
+        for item in read_list(chain, "certificates", where)
+    )
+    if not certificates:
+        raise InputError(f"{where} has no certificate")
+    name = str(message.get("uri") or certificates[0].subject.rfc4514_string())
+    return Authority(name, certificates, parse_window(message.get("validFor"), f"{where}.validFor"))
+
+
+def parse_certificate(value: Any, where: str) -> Certificate:
+    """Read one certificate of an authority, with everything that will be asked of it."""
+    der = read_octets(read_object(value, where), "rawBytes", where)
+    try:
+        certificate = load_der_x509_certificate(der)
+        # The parser is lazy: what is malformed must come out here, where it is the root's fault.
+        _ = certificate.extensions, certificate.public_key(), certificate.subject.rfc4514_string()
+        _ = certificate.issuer.public_bytes(), certificate.issuer.rfc4514_string()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except Exception as error:  # the parser's exceptions are not documented
+        raise InputError(f"{where} holds something that is no certificate") from error
+    return certificate
+
+
+def parse_window(value: Any, where: str) -> Window:
+    """Read a TimeRange; its start is required, since no service has always existed."""
+    message = read_object(value, where)
+    end = read_moment(message, "end", where) if "end" in message else None
+    return Window(read_moment(message, "start", where), end)

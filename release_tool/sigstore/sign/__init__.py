@@ -1,0 +1,1 @@
+"""Signs with Sigstore: an identity token, and a session that signs."""

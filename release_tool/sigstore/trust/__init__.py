@@ -1,0 +1,1 @@
+"""Whom and what a verdict believes: trusted roots and the expected signer."""

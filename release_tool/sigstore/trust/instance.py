@@ -1,0 +1,119 @@
+"""Which Sigstore is meant: production, staging, or the one that a file describes.
+
+Reads trusted roots and signing configurations; judging a signature by them happens in `verify`.
+"""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+from release_tool.core.documents import encode_json, parse_json_object
+from release_tool.core.errors import InputError
+from release_tool.core.files import read_limited
+from release_tool.core.progress import SILENT, Progress
+
+TRUST_FILE_LIMIT_BYTES = 4 * 1024 * 1024
+TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+TRUST_CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
+TRUSTED_ROOT = "trusted_root.json"
+SIGNING_CONFIG = "signing_config.v0.2.json"
+TUF_REPOSITORIES = {
+    "production": "https://tuf-repo-cdn.sigstore.dev",
+    "staging": "https://tuf-repo-cdn.sigstage.dev",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRoot:
+    """What a verifier believes: the JSON of a Sigstore trusted root, and where it came from."""
+
+    content: bytes
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigstoreInstance:
+    """The services that a signer talks to and the root that its verifiers believe.
+
+    `trust_config` is the JSON of a Sigstore ClientTrustConfig v0.1.
+    """
+
+    trust_config: bytes
+    source: str
+
+    @property
+    def trusted_root(self) -> TrustedRoot:
+        """The trusted root inside the client trust config."""
+        return trusted_root_of(self.trust_config, self.source)
+
+
+def open_instance(source: str, *, progress: Progress = SILENT) -> SigstoreInstance:
+    """Return `production` or `staging` by way of TUF, or the client trust config in a file.
+
+    Raises `InputError` for a file that is none, and as `fetch_targets` does.
+    """
+    if source in TUF_REPOSITORIES:
+        fetched = fetch_documents(source, (TRUSTED_ROOT, SIGNING_CONFIG), progress)
+        document = {
+            "mediaType": TRUST_CONFIG_TYPE,
+            "trustedRoot": parse_json_object(fetched[TRUSTED_ROOT], source),
+            "signingConfig": parse_json_object(fetched[SIGNING_CONFIG], source),
+        }
+        return SigstoreInstance(encode_json(document), source)
+    content = read_limited(Path(source), TRUST_FILE_LIMIT_BYTES)
+    trusted_root_of(content, source)
+    return SigstoreInstance(content, source)
+
+
+def open_trusted_root(
+    source: str | Path, *, offline: bool, progress: Progress = SILENT
+) -> TrustedRoot:
+    """Return the trusted root of `production` or `staging`, or the one in a file.
+
+    A file is a trusted root or a client trust config. Offline, the named ones are those that the
+    installed sigstore package carries: nothing is read from a cache and nothing from the network.
+    Raises `InputError` for a file that is no trusted root, and as `fetch_targets` does.
+    """
+    if source not in TUF_REPOSITORIES:
+        content = read_limited(Path(source), TRUST_FILE_LIMIT_BYTES)
+        return trusted_root_of(content, str(source))
+    name = str(source)
+    if offline:
+        return trusted_root_of(installed(name, TRUSTED_ROOT), f"{name}, as installed")
+    content = fetch_documents(name, (TRUSTED_ROOT,), progress)[TRUSTED_ROOT]
+    return trusted_root_of(content, f"{name}, by TUF")
+
+
+def trusted_root_of(content: bytes, source: str) -> TrustedRoot:
+    """Recognise a trusted root, or take it out of a client trust config."""
+    document = parse_json_object(content, source)
+    media_type = document.get("mediaType")
+    if media_type == TRUSTED_ROOT_TYPE:
+        return TrustedRoot(content, source)
+    inner = document.get("trustedRoot")
+    if media_type == TRUST_CONFIG_TYPE and isinstance(inner, dict):
+        return trusted_root_of(encode_json(inner), source)
+    raise InputError(
+        f"{source} is neither a Sigstore trusted root nor a client trust config",
+        hint=f"its mediaType should be {TRUSTED_ROOT_TYPE} or {TRUST_CONFIG_TYPE}",
+    )
+
+
+def installed(name: str, document: str) -> bytes:
+    """Read what the installed sigstore package carries for an instance."""
+    store = files("sigstore._store") / quote(TUF_REPOSITORIES[name], safe="")
+    return (store / document).read_bytes()
+
+
+def fetch_documents(name: str, wanted: tuple[str, ...], progress: Progress) -> dict[str, bytes]:
+    """Ask the instance's TUF repository, which is held against the root that is installed."""
+    from release_tool.sigstore.trust.repository import (  # noqa: PLC0415  (loads an HTTP client)
+        Repository,
+        fetch_targets,
+    )
+
+    carried = tuple((document, installed(name, document)) for document in wanted)
+    root = installed(name, "root.json")
+    repository = Repository(name, TUF_REPOSITORIES[name], root, carried)
+    return fetch_targets(repository, wanted, progress=progress)
