@@ -25,6 +25,7 @@ from release_tool.export.run import Export, export_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.github.client import GitHub
+from release_tool.github.preflight import Ready, check_ready
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.transaction import publish_release
 from release_tool.provenance.description import describe_release
@@ -32,9 +33,7 @@ from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.provenance.statement import Builder, make_statement
 from release_tool.readiness import (
     open_signed,
-    require_ready,
     require_signable,
-    require_uploadable,
 )
 from release_tool.recipes.recipe import Recipe
 from release_tool.resume import (
@@ -231,15 +230,15 @@ def upload_release(
     signer: ExpectedSigner,
     root: TrustedRoot,
     *,
+    ready: Ready | None = None,
     progress: Progress = SILENT,
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Verify a signed release as a consumer would, publish those very bytes, and read them back."""
-    to, names = services.to, recipe.names
+    to = services.to
     with progress.stage("verify before upload"):
         # From here on the verified digests decide: a file that changes meanwhile is not uploaded.
         signed = open_signed(directory, recipe, signer, root)
         verified = signed.verified
-        require_uploadable(services.github, to, signed, names.manifest)
     with progress.stage("publish"):
         released = publish_release(
             services.github,
@@ -247,11 +246,12 @@ def upload_release(
             to.tag,
             signed.files,
             artifacts=signed.artifacts,
-            manifest_name=names.manifest,
+            manifest_name=recipe.names.manifest,
             target=to.target,
             title=f"{recipe.model_id} ({to.tag})",
             body=describe_release(recipe, verified.signer.identity, verified.signer.issuer),
             keep_draft=services.keep_draft,
+            ready=ready,
             progress=progress,
         )
     if isinstance(released, PublishedRelease):
@@ -305,27 +305,33 @@ def publish(
     """Take a release the whole way; run again, it goes on where an earlier run stopped."""
     target = services.publication
     with progress.stage("preflight"):
-        require_ready(target.github, target.to)
+        to = target.to
+        ready = check_ready(target.github, to.repo, to.tag, to.target)
     exported = export_release(
         plan.source, plan.recipe, plan.out, environment, reuse=plan.reuse, progress=progress
     ).release
-    return release_exported(exported, plan.recipe, services, progress=progress)
+    return release_exported(exported, plan.recipe, services, ready=ready, progress=progress)
 
 
 def release_exported(
-    exported: ExportedRelease, recipe: Recipe, services: Services, *, progress: Progress = SILENT
+    exported: ExportedRelease,
+    recipe: Recipe,
+    services: Services,
+    *,
+    ready: Ready | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Take an export the rest of the way: signed, published, verified and attested."""
     target, out = services.publication, exported.directory
-    require_signable(target.github, target.to, exported)
+    state = require_signable(target.github, target.to, exported)
     identity, instance = services.identity, services.instance
 
     def hold() -> bool:
         return find_signed(out, recipe, identity.signer, instance.trusted_root) is not None
 
-    if adopt_signatures(target.github, target.source, target.to, recipe, exported, hold):
+    if adopt_signatures(target.github, state, target.source, target.to, recipe, exported, hold):
         progress.note("took the signatures over from the release")
     sign_release(out, recipe, instance, identity, services.builder, progress=progress)
     return upload_release(
-        out, recipe, target, identity.signer, instance.trusted_root, progress=progress
+        out, recipe, target, identity.signer, instance.trusted_root, ready=ready, progress=progress
     )

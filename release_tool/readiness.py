@@ -3,23 +3,25 @@
 Joins what the stages check by themselves; it neither signs nor uploads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import ConflictError, InputError, NotVerified, PublishError
+from release_tool.core.errors import InputError, NotVerified, PublishError
 from release_tool.core.names import Destination
 from release_tool.github.client import GitHub
-from release_tool.github.plan import Wanted
+from release_tool.github.plan import ServerState, Wanted
 from release_tool.github.preflight import (
     Finding,
     Found,
     check_publishable,
-    check_tag,
+    describe_drafts,
+    describe_tag,
     find,
     unknown,
 )
+from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
@@ -141,39 +143,13 @@ def check_release(
     )
 
 
-def require_ready(github: GitHub, to: Destination) -> None:
-    """Fail for what would stop the upload anyway, before anything costs time or is signed."""
-    require(check_publishable(github, to.repo, to.tag, target=to.target))
+def require_signable(github: GitHub, to: Destination, exported: ExportedRelease) -> ServerState:
+    """Fail where the tag, or a draft for it, stands in these files' way, before they are signed.
 
-
-def require_signable(github: GitHub, to: Destination, exported: ExportedRelease) -> None:
-    """Fail where the tag, or a draft for it, stands in these files' way, before they are signed."""
-    manifest = exported.files[-1].name
-    wanted = Wanted(to.tag, exported.files, manifest)
-    require(check_tag(github, to.repo, to.tag, lambda: wanted, whole=False))
-
-
-def require_uploadable(
-    github: GitHub, to: Destination, signed: SignedRelease, manifest: str
-) -> None:
-    """Fail for what would stop the upload, except where the tag or a draft is in its way.
-
-    That is for the transaction to find, which then takes the draft of its own back.
+    Returns what GitHub has for the tag.
     """
-    findings = check_publishable(
-        github,
-        to.repo,
-        to.tag,
-        signed.files,
-        artifacts=signed.artifacts,
-        manifest_name=manifest,
-        target=to.target,
-    )
-    require(finding for finding in findings if not isinstance(finding.error, ConflictError))
-
-
-def require(findings: Iterable[Finding]) -> None:
-    """Raise the error of the first check that failed."""
-    for finding in findings:
-        if finding.error is not None:
-            raise finding.error
+    state = fetch_state(github, to.repo, to.tag)
+    wanted = Wanted(to.tag, exported.files, exported.files[-1].name)
+    describe_tag(state, to.tag, wanted, whole=False)
+    describe_drafts(state, to.tag, wanted)
+    return state

@@ -26,7 +26,7 @@ from release_tool.export.child import NEEDED
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.github.attestation import keep_bundle
 from release_tool.github.client import GitHub
-from release_tool.github.plan import read_marker
+from release_tool.github.plan import ServerState, read_marker
 from release_tool.github.remote import RemoteRelease
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.recipes.recipe import Recipe
@@ -79,6 +79,7 @@ def prove_earlier_export(
 
 def adopt_signatures(
     github: GitHub,
+    state: ServerState,
     source: Source,
     to: Destination,
     recipe: Recipe,
@@ -91,16 +92,18 @@ def adopt_signatures(
     conflicts with itself. What arrives is unverified. That nothing else is published under the tag
     is the caller's to find out before.
     """
-    release = github.fetch_release_by_tag(to.repo, to.tag) or find_draft(github, to, exported)
+    release = state.published or find_draft(state, to, exported)
     if release is None or hold():
         return False
     return adopt_from(release, github, source, to, recipe, exported.directory)
 
 
-def find_draft(github: GitHub, to: Destination, exported: ExportedRelease) -> RemoteRelease | None:
+def find_draft(
+    state: ServerState, to: Destination, exported: ExportedRelease
+) -> RemoteRelease | None:
     """Find a draft of ours that was made for this very manifest."""
     manifest = exported.files[-1].digest
-    for draft in github.fetch_releases(to.repo):
+    for draft in state.drafts:
         marker = read_marker(to.tag, draft)
         if marker is not None and marker.manifest == manifest:
             return draft

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import ConflictError, InputError
-from release_tool.core.names import Tag
+from release_tool.core.names import Tag, check_asset_name
 from release_tool.github.marker import Marker
 from release_tool.github.remote import UPLOADED, RemoteAsset, RemoteRelease
 
@@ -33,6 +33,7 @@ class Wanted:
         if self.manifest_name not in names or len(folded) != len(names):
             raise InputError("a release needs its manifest, and no name twice")
         for artifact in self.artifacts:
+            check_asset_name(artifact.name)
             check_asset_size(artifact.name, artifact.size)
 
     @property

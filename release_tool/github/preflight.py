@@ -31,11 +31,18 @@ from release_tool.github.plan import (
     plan_release,
     read_marker,
 )
-from release_tool.github.state import fetch_state
+from release_tool.github.state import fetch_listed, fetch_state
 
 MAX_CLOCK_SKEW_SECONDS = 300.0
 """Short-lived signing certificates and identity tokens bear no more."""
 ON_GITHUB = ("target", "tag", "drafts", "immutable releases")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """That a repository can take a release; `commit` is the tag's, where it is known beforehand."""
+
+    commit: CommitId | None
 
 
 class Verdict(StrEnum):
@@ -69,6 +76,27 @@ class Finding:
 def unknown(text: str, hint: str | None = None) -> Found:
     """Say that a check came to no end."""
     return Found(text, Verdict.UNKNOWN, hint)
+
+
+def check_ready(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> Ready | None:
+    """Fail for what would stop any release of the tag, whatever its files; else say what is known.
+
+    None where the tag is published at another commit than `target`: what then holds depends on the
+    files. Raises `PublishError`, `ConflictError` or `TryAgain`.
+    """
+    check_repository(github, repo)
+    ready: Ready | None
+    try:
+        ready = Ready(check_target(github, repo, tag, target))
+    except ConflictError:
+        if github.fetch_release_by_tag(repo, tag) is None:
+            raise
+        ready = None
+    state = fetch_listed(github, repo, tag)
+    describe_tag(state, tag, None, whole=True)
+    describe_drafts(state, tag, None)
+    describe_clock(github)
+    return ready
 
 
 def check_publishable(  # noqa: PLR0913 - one keyword a thing that may be known beforehand

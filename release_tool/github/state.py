@@ -29,13 +29,24 @@ def fetch_state(
     if published is not None:
         published = replace(published, assets=github.fetch_assets(repo, published.id))
     drafts = {release.id: release for release in listed if release.draft}
-    if held is not None:
+    if held is not None and (published is None or published.id != held.id):
         drafts.pop(held.id, None)
         fresh = fetch_draft(github, repo, held.id)
         drafts |= {fresh.id: fresh} if fresh else {}
     return ServerState(
         published, tuple(drafts.values()), measured or {}, held.id if held is not None else None
     )
+
+
+def fetch_listed(github: GitHub, repo: RepoSlug, tag: Tag) -> ServerState:
+    """Read what the list of releases says of the tag, which is enough for an early warning.
+
+    What was published or drafted moments ago may be missing from it.
+    """
+    listed = github.fetch_releases(repo)
+    published = [release for release in listed if not release.draft and release.tag == tag.name]
+    drafts = tuple(release for release in listed if release.draft)
+    return ServerState(next(iter(published), None), drafts)
 
 
 def fetch_draft(github: GitHub, repo: RepoSlug, release_id: int) -> RemoteRelease | None:

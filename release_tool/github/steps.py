@@ -11,7 +11,7 @@ from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import ConflictError, PublishError, ReleaseToolError, TryAgain
-from release_tool.core.names import CommitId, RepoSlug, Tag
+from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import Progress
 from release_tool.github.client import GitHub
 from release_tool.github.failures import AlreadyExists, AnswerLost, NotFound
@@ -30,7 +30,7 @@ from release_tool.github.plan import (
     is_same,
     read_marker,
 )
-from release_tool.github.preflight import check_target
+from release_tool.github.preflight import Ready, check_target
 from release_tool.github.remote import RemoteRelease
 from release_tool.github.state import fetch_draft, fetch_state
 
@@ -68,9 +68,9 @@ class Run:
     progress: Progress
     state: ServerState = field(default_factory=ServerState)
     held: RemoteRelease | None = None
-    commit: CommitId | None = None
-    prepared: bool = False
+    ready: Ready | None = None
     look_around: bool = True
+    just_made: bool = False
     maybe_published: int | None = None
     drafts_made: int = 0
     measured: dict[int, Sha256] = field(default_factory=dict)
@@ -81,7 +81,9 @@ class Run:
         """Read the server's state: of the held draft alone, or of everything where in doubt."""
         repo, tag = self.job.repo, self.job.wanted.tag
         if self.held is not None and not self.look_around:
-            fresh = fetch_draft(self.github, repo, self.held.id)
+            # GitHub's answer to making a draft is the draft, still without assets.
+            fresh = self.held if self.just_made else fetch_draft(self.github, repo, self.held.id)
+            self.just_made = False
             if fresh is not None:
                 self.held = fresh
                 self.state = ServerState(None, (fresh,), self.measured, fresh.id)
@@ -190,11 +192,9 @@ class Run:
 
     def prepare(self) -> None:
         """Find out once, before anything is made, which commit the tag will stand for."""
-        if not self.prepared:
-            self.commit = check_target(
-                self.github, self.job.repo, self.job.wanted.tag, self.job.target
-            )
-            self.prepared = True
+        if self.ready is None:
+            tag, target = self.job.wanted.tag, self.job.target
+            self.ready = Ready(check_target(self.github, self.job.repo, tag, target))
 
     def make_draft(self) -> None:
         """Make a draft; if the answer is lost, look for it for some seconds before giving up."""
@@ -206,6 +206,7 @@ class Run:
                 job.repo, job.wanted.tag, target=job.target, title=job.title, body=job.body
             )
             self.drafts_made += 1
+            self.just_made = True
         except AnswerLost:
             # A new draft may be missing from the list for seconds; one made twice is not lost,
             # it goes after publishing.

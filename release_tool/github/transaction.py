@@ -21,6 +21,7 @@ from release_tool.github.plan import (
     plan_release,
     read_marker,
 )
+from release_tool.github.preflight import Ready, describe_clock
 from release_tool.github.remote import DraftRelease, PublishedRelease, RemoteRelease
 from release_tool.github.steps import Job, Run, remove_draft
 
@@ -41,13 +42,15 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     artifacts: tuple[Artifact, ...] | None = None,
     keep_draft: bool = False,
     latest: bool = True,
+    ready: Ready | None = None,
 ) -> PublishedRelease | DraftRelease:
     """Publish exactly `files` (asset name to path) as the release of `tag`, or keep it a draft.
 
     `artifacts` are what the files must be, where the caller has verified them; else they are
     described as they stand.
     `target` is the branch or commit that the tag is made at (None: the default branch), `latest`
-    whether the repository shows the release as its latest. The result says `already` where an
+    whether the repository shows the release as its latest. `ready` is what `check_ready` found for
+    this repository, tag and target, where it was asked already. The result says `already` where an
     earlier run had published the very same bytes. Raises `InputError` for files that no release
     can hold, `ConflictError` where the tag holds something else, `PublishError` where nothing
     became visible, and `TryAgain` where a later run may succeed or must find out.
@@ -56,8 +59,11 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
         artifacts = tuple(Artifact.of_file(path, name) for name, path in files.items())
     wanted = Wanted(tag, artifacts, manifest_name)
     text = wanted.marker.append_to(body)
-    check_repository(github, repo)
-    run = Run(github, Job(repo, wanted, dict(files), target, title, text, latest), progress)
+    if ready is None:
+        check_repository(github, repo)
+        describe_clock(github)
+    job = Job(repo, wanted, dict(files), target, title, text, latest)
+    run = Run(github, job, progress, ready=ready)
     try:
         return finish(run, keep_draft=keep_draft)
     except (PublishError, TryAgain) as error:
@@ -104,11 +110,12 @@ def conclude(run: Run, published: RemoteRelease) -> PublishedRelease:
     """Check last of all that the tag stands at the commit that was meant."""
     job = run.job
     already = published.id != run.maybe_published
-    if not already and run.commit is not None:
+    meant = run.ready.commit if run.ready is not None else None
+    if not already and meant is not None:
         commit = run.github.fetch_commit(job.repo, f"tags/{job.wanted.tag}")
-        if commit is not None and commit != run.commit:
+        if commit is not None and commit != meant:
             raise ConflictError(
-                f"{job.wanted.tag} was published at {commit}, not at {run.commit}",
+                f"{job.wanted.tag} was published at {commit}, not at {meant}",
                 hint="somebody made the git tag at the same time; look at the release on GitHub",
             )
     return PublishedRelease(published.id, job.wanted.tag, published.url, already)

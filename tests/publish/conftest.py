@@ -20,10 +20,10 @@ from release_tool import chain
 from release_tool.cli.state import State
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
+from release_tool.github.preflight import check_ready
 from release_tool.github.transaction import publish_release
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.readiness import require_ready
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import CallKind, Fault, FaultKind, start_github
 from release_tool.rehearsal.github_state import GitHubState
@@ -231,8 +231,11 @@ class World:
         builder = Builder.from_environment({})
         services = chain.Services(signed.instance, signed.identity, builder, target)
         exported = open_exported(signed.directory, U2NETP)
-        require_ready(target.github, target.to)
-        released, _ = chain.release_exported(exported, U2NETP, services, progress=self.notes)
+        to = target.to
+        ready = check_ready(target.github, to.repo, to.tag, to.target)
+        released, _ = chain.release_exported(
+            exported, U2NETP, services, ready=ready, progress=self.notes
+        )
         return released
 
     def target(self, signed, client=None, reading_token=TOKEN, **changed):

@@ -14,6 +14,7 @@ import pytest
 from release_tool import chain
 from release_tool.core.errors import ReleaseToolError, TryAgain
 from release_tool.github.patience import PATIENCE_SECONDS
+from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import FaultKind
@@ -218,7 +219,8 @@ def take_over(world, signed, directory, client=None):
     def hold():
         return chain.find_signed(directory, U2NETP, signed.identity.signer, root) is not None
 
-    return adopt_signatures(target.github, target.source, target.to, U2NETP, exported, hold)
+    state = fetch_state(target.github, target.to.repo, target.to.tag)
+    return adopt_signatures(target.github, state, target.source, target.to, U2NETP, exported, hold)
 
 
 @pytest.mark.parametrize("kind", ["asset", "content"])

@@ -32,7 +32,7 @@ from release_tool.verify.verdict import verify_release
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
-REQUESTS = 50
+REQUESTS = 34
 """How many requests a whole publication of five files makes."""
 UPLOADS = 5
 FIELDS = ("releases", "tags", "burnt", "attestations", "latest", "counter")

@@ -19,9 +19,9 @@ import httpx
 from release_tool import chain
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
+from release_tool.github.preflight import check_ready
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.readiness import require_ready
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
@@ -91,8 +91,8 @@ def publish(order):
         github = open_github(api, token, client=client, sleep=lambda _seconds: None)
         publication = chain.Publication(github, make_source(client, api, token), to)
         services = chain.Services(instance, identity, Builder.from_environment({}), publication)
-        require_ready(github, to)
-        chain.release_exported(exported, U2NETP, services)
+        ready = check_ready(github, to.repo, to.tag, to.target)
+        chain.release_exported(exported, U2NETP, services, ready=ready)
 
 
 publish(json.loads(sys.stdin.readline()))
