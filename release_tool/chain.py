@@ -251,6 +251,7 @@ def upload_release(
             title=f"{recipe.model_id} ({to.tag})",
             body=describe_release(recipe, verified.signer.identity, verified.signer.issuer),
             keep_draft=services.keep_draft,
+            latest=to.latest,
             ready=ready,
             progress=progress,
         )

@@ -14,6 +14,7 @@ import click
 from release_tool.cli.configuration import Configuration
 from release_tool.cli.settings import DEFAULT_API, Settings
 from release_tool.cli.state import State
+from release_tool.core.names import Latest
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
 
 Function = Callable[..., None]
@@ -191,6 +192,13 @@ with_identity = click.option(
     help="OIDC token; GitHub Actions' own by default, or a browser. [env: SIGSTORE_ID_TOKEN]",
 )
 with_github = text("--github-api", "URL", f"GitHub's REST API; {DEFAULT_API} by default.")
+with_latest = click.option(
+    "--latest",
+    type=click.Choice(["yes", "no", "legacy"]),
+    callback=lambda _context, _option, value: Latest[value.upper()] if value else None,
+    help="Make it the repository's latest release, or leave that to dates and versions (legacy); "
+    "by default yes only where the repository releases nothing else.",
+)
 with_keep_draft = click.option("--keep-draft", is_flag=True, help="Stop before publishing.")
 with_signing = grouped(SigningOptions, "signing", with_sigstore, with_identity)
 

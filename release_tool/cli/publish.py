@@ -16,6 +16,7 @@ from release_tool.cli.options import (
     with_destination,
     with_github,
     with_keep_draft,
+    with_latest,
     with_output,
     with_settings,
     with_signing,
@@ -26,6 +27,7 @@ from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.core.locks import in_turn
+from release_tool.core.names import Latest
 from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
 from release_tool.sigstore.sign.token import open_identity
@@ -38,6 +40,7 @@ from release_tool.sigstore.trust.instance import open_instance
 @text("--repo", "OWNER/NAME", "Where the release goes.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
 @with_destination
+@with_latest
 @with_keep_draft
 @with_signing
 @with_github
@@ -52,6 +55,7 @@ def command(
     repo: str | None,
     out: Path,
     destination: DestinationOptions,
+    latest: Latest | None,
     keep_draft: bool,
     signing: SigningOptions,
     github_api: str | None,
@@ -67,7 +71,7 @@ def command(
       release-tool publish --upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx
     """
     # What can fail cheaply fails first: nothing is exported for want of a token.
-    to, token = resolve_destination(destination, repo, settings), require_token(os.environ)
+    to, token = resolve_destination(destination, repo, settings, latest), require_token(os.environ)
     api = resolve_api(github_api, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
     source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from release_tool.cli.configuration import Configuration, open_configuration
 from release_tool.core.errors import InputError, UsageError
-from release_tool.core.names import CommitId, Destination, RepoSlug, Tag
+from release_tool.core.names import CommitId, Destination, Latest, RepoSlug, Tag
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.signer import (
@@ -111,7 +111,10 @@ def policy_source(options: "SignerOptions", settings: Settings) -> str:
 
 
 def resolve_destination(
-    options: "DestinationOptions", repo: str | None, settings: Settings
+    options: "DestinationOptions",
+    repo: str | None,
+    settings: Settings,
+    latest: Latest | None = None,
 ) -> Destination:
     """Parse the repository and the tag: by hand, else the configured and the recipe's."""
     publisher = settings.configuration.publisher
@@ -121,4 +124,4 @@ def resolve_destination(
         slug = publisher.repo
     else:
         raise UsageError("no repository was named", hint="give --repo OWNER/NAME")
-    return Destination(slug, Tag.parse(options.tag or settings.recipe.tag), options.target)
+    return Destination(slug, Tag.parse(options.tag or settings.recipe.tag), options.target, latest)

@@ -13,6 +13,7 @@ from release_tool.cli.options import (
     TrustOptions,
     with_destination,
     with_keep_draft,
+    with_latest,
     with_verifying,
 )
 from release_tool.cli.releases import show_release
@@ -20,6 +21,7 @@ from release_tool.cli.settings import Settings, resolve_api, resolve_destination
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
+from release_tool.core.names import Latest
 from release_tool.github.client import open_github
 from release_tool.sigstore.trust.instance import open_trusted_root
 
@@ -27,6 +29,7 @@ from release_tool.sigstore.trust.instance import open_trusted_root
 @click.command("upload")
 @click.argument("directory", type=DIRECTORY, default="dist")
 @with_destination
+@with_latest
 @with_keep_draft
 @with_verifying
 @click.pass_obj
@@ -35,6 +38,7 @@ def command(
     settings: Settings,
     directory: Path,
     destination: DestinationOptions,
+    latest: Latest | None,
     keep_draft: bool,
     signer: SignerOptions,
     trust: TrustOptions,
@@ -50,7 +54,7 @@ def command(
     Example:
       release-tool upload dist --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
-    to = resolve_destination(destination, signer.repo, settings)
+    to = resolve_destination(destination, signer.repo, settings, latest)
     expected = resolve_own_signer(signer, settings)
     root = open_trusted_root(
         trust.source(settings.configuration), offline=trust.offline, progress=state

@@ -5,6 +5,7 @@ The character sets are GitHub's and git's; nothing here knows what a name refers
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from release_tool.core.errors import InputError, UsageError
@@ -66,13 +67,29 @@ class Tag:
         return self.name
 
 
+class Latest(StrEnum):
+    """Whether GitHub shows a release as the repository's latest, in the words of its API.
+
+    `LEGACY` leaves it to GitHub, which compares dates and versions.
+    https://docs.github.com/en/rest/releases/releases#update-a-release, `make_latest`
+    """
+
+    YES = "true"
+    NO = "false"
+    LEGACY = "legacy"
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a release is or goes: a repository, a tag, and the commitish a new tag will name."""
+    """Where a release is or goes: a repository, a tag, and the commitish a new tag will name.
+
+    Without `latest` the repository decides: a model never takes the place of other releases.
+    """
 
     repo: RepoSlug
     tag: Tag
     target: str | None = None
+    latest: Latest | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -18,7 +18,7 @@ from release_tool.core.api import OLDEST_VERSION, open_client
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import PublishError, UsageError
-from release_tool.core.names import CommitId, RepoSlug, Tag
+from release_tool.core.names import CommitId, Latest, RepoSlug, Tag
 from release_tool.core.progress import SILENT, Progress
 from release_tool.github.failures import AnswerLost, Forbidden, Moved, Refused
 from release_tool.github.origin import GITHUB_API, ApiRoot, Token
@@ -247,7 +247,7 @@ class GitHub:
         return self.wire.send(call, lambda answer: answer.parse(what, parse_release))
 
     def send_publication(
-        self, repo: RepoSlug, release: RemoteRelease, tag: Tag, *, target: str, latest: bool
+        self, repo: RepoSlug, release: RemoteRelease, tag: Tag, *, target: str, latest: Latest
     ) -> RemoteRelease:
         """Publish a draft. Not repeated: after a lost answer, read back before trying again.
 
@@ -257,7 +257,7 @@ class GitHub:
             "tag_name": tag.name,
             "target_commitish": target,
             "draft": False,
-            "make_latest": "true" if latest else "false",
+            "make_latest": latest.value,
         }
         what = f"publishing {tag}"
         call = Call(what, "PATCH", self.release_url(repo, release.id), document)

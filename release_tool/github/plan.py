@@ -64,6 +64,7 @@ class ServerState:
     drafts: tuple[RemoteRelease, ...] = ()
     measured: Mapping[int, Sha256] = field(default_factory=dict)
     held: int | None = None
+    releases_other_things: bool = False
 
     def digest_of(self, asset: RemoteAsset) -> Sha256 | None:
         """Give an asset's digest, as measured or else as the server computed it."""

@@ -7,6 +7,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.github.client import GitHub
 from release_tool.github.failures import NotFound
+from release_tool.github.marker import Marker
 from release_tool.github.plan import ServerState
 from release_tool.github.remote import RemoteRelease
 
@@ -34,7 +35,11 @@ def fetch_state(
         fresh = fetch_draft(github, repo, held.id)
         drafts |= {fresh.id: fresh} if fresh else {}
     return ServerState(
-        published, tuple(drafts.values()), measured or {}, held.id if held is not None else None
+        published,
+        tuple(drafts.values()),
+        measured or {},
+        held.id if held is not None else None,
+        any(not release.draft and Marker.find(release.body) is None for release in listed),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import ConflictError, PublishError, ReleaseToolError, TryAgain
-from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.names import Latest, RepoSlug, Tag
 from release_tool.core.progress import Progress
 from release_tool.github.client import GitHub
 from release_tool.github.failures import AlreadyExists, AnswerLost, NotFound
@@ -53,7 +53,7 @@ class Job:
     target: str | None
     title: str
     body: str
-    latest: bool
+    latest: Latest | None
 
 
 @dataclass(slots=True)
@@ -71,6 +71,7 @@ class Run:
     ready: Ready | None = None
     look_around: bool = True
     just_made: bool = False
+    releases_other_things: bool = False
     maybe_published: int | None = None
     drafts_made: int = 0
     measured: dict[int, Sha256] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Run:
                 return
         self.state = fetch_state(self.github, repo, tag, self.measured, self.held)
         self.look_around = False
+        self.releases_other_things = self.state.releases_other_things
         if self.held is not None and self.held.id not in {item.id for item in self.state.drafts}:
             self.held = None
 
@@ -266,6 +268,21 @@ class Run:
             if step.asset not in self.github.fetch_assets(self.job.repo, step.draft.id):
                 return
 
+    def choose_latest(self) -> Latest:
+        """Say whether this becomes the repository's latest release, as asked for or as fits.
+
+        Users of a repository that releases software too expect that software under "latest".
+        """
+        if self.job.latest is not None:
+            return self.job.latest
+        if not self.releases_other_things:
+            return Latest.YES
+        self.progress.note(
+            "not marked as the latest release: this repository releases other things too; "
+            "--latest yes marks it"
+        )
+        return Latest.NO
+
     def publish(self, draft: RemoteRelease) -> None:
         """Publish the draft, and after a refusal find out whether it is visible all the same."""
         job = self.job
@@ -277,7 +294,7 @@ class Run:
                 draft,
                 job.wanted.tag,
                 target=job.target or draft.target,
-                latest=job.latest,
+                latest=self.choose_latest(),
             )
         except (PublishError, ConflictError):
             fresh = self.github.fetch_release(job.repo, draft.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.errors import ConflictError, PublishError, TryAgain
-from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.names import Latest, RepoSlug, Tag
 from release_tool.core.progress import Progress
 from release_tool.github.access import check_repository
 from release_tool.github.client import GitHub
@@ -41,7 +41,7 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     progress: Progress,
     artifacts: tuple[Artifact, ...] | None = None,
     keep_draft: bool = False,
-    latest: bool = True,
+    latest: Latest | None = None,
     ready: Ready | None = None,
 ) -> PublishedRelease | DraftRelease:
     """Publish exactly `files` (asset name to path) as the release of `tag`, or keep it a draft.
@@ -49,7 +49,8 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     `artifacts` are what the files must be, where the caller has verified them; else they are
     described as they stand.
     `target` is the branch or commit that the tag is made at (None: the default branch), `latest`
-    whether the repository shows the release as its latest. `ready` is what `check_ready` found for
+    whether the repository shows the release as its latest (None: only where it releases nothing
+    but what this tool released). `ready` is what `check_ready` found for
     this repository, tag and target, where it was asked already. The result says `already` where an
     earlier run had published the very same bytes. Raises `InputError` for files that no release
     can hold, `ConflictError` where the tag holds something else, `PublishError` where nothing

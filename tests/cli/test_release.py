@@ -153,6 +153,15 @@ def test_an_upload_for_an_exact_identity(run, world, signed: Path):
     assert result.code == 0, result.err
 
 
+@pytest.mark.parametrize(("choice", "marked"), [("yes", True), ("no", False)])
+def test_an_upload_says_whether_it_becomes_the_latest_release(
+    run, world, signed: Path, choice, marked
+):
+    result = run("upload", signed, *world.believing, *world.api, "--latest", choice)
+    assert result.code == 0, result.err
+    assert (world.github.state.latest is not None) == marked
+
+
 def test_other_bytes_under_a_published_tag_are_a_conflict(run, world, signed: Path):
     assert run("upload", signed, *world.believing, *world.api).code == 0
     for name in BUNDLES:

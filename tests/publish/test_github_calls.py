@@ -20,7 +20,7 @@ from release_tool.core.errors import (
     TryAgain,
     UsageError,
 )
-from release_tool.core.names import CommitId, RepoSlug, Tag
+from release_tool.core.names import CommitId, Latest, RepoSlug, Tag
 from release_tool.core.progress import Silent
 from release_tool.github.attestation import ATTEMPTS, LIST_LAG_POLLS, Kept, keep_bundle
 from release_tool.github.client import PAGE_BYTES, open_github
@@ -197,7 +197,7 @@ def test_publishing_repeats_tag_and_target_and_make_latest_is_a_string(mocked, g
     route = mocked.patch(f"{ROOT}/releases/5").respond(json=RELEASE | {"draft": False})
     mocked.get(f"{ROOT}/releases/5").respond(json=RELEASE)
     release = github.fetch_release(REPO, 5)
-    github.send_publication(REPO, release, Tag("v1"), target="main", latest=False)
+    github.send_publication(REPO, release, Tag("v1"), target="main", latest=Latest.NO)
     assert json.loads(route.calls.last.request.content) == {
         "tag_name": "v1",
         "target_commitish": "main",

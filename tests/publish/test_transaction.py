@@ -14,7 +14,7 @@ from release_tool.core.errors import (
     ReleaseToolError,
     TryAgain,
 )
-from release_tool.core.names import Tag
+from release_tool.core.names import Latest, Tag
 from release_tool.core.progress import Silent
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.transaction import abort_draft
@@ -303,9 +303,40 @@ def test_a_git_tag_that_moves_while_publishing_is_said(make_world, files):
         world.publish(files)
 
 
-def test_the_latest_release_is_a_choice(world, files):
-    world.publish(files, latest=False)
-    assert world.state.latest is None
+@pytest.mark.parametrize(("choice", "latest"), [(None, 1), (Latest.NO, 0), (Latest.YES, 1)])
+def test_the_latest_release_is_a_choice(world, files, choice, latest):
+    world.publish(files, latest=choice)
+    assert bool(world.state.latest) == bool(latest)
+
+
+def release_software(world):
+    """Publish a release that is not this tool's."""
+    github = world.connect()
+    options = {"target": "main", "title": "Software", "body": "Notes."}
+    draft = github.send_draft(world.repo, Tag("v1.2.3"), **options)
+    github.send_publication(world.repo, draft, Tag("v1.2.3"), target="main", latest=Latest.YES)
+    return draft.id
+
+
+def test_a_model_does_not_take_the_place_of_the_softwares_latest_release(world, files):
+    software = release_software(world)
+    world.publish(files)
+    assert world.state.latest == software
+    assert any("releases other things too" in line for line in world.notes.lines)
+
+
+def test_a_model_becomes_the_latest_release_beside_others_where_that_is_asked_for(world, files):
+    software = release_software(world)
+    world.publish(files, latest=Latest.YES)
+    assert world.state.latest != software
+
+
+def test_a_second_model_becomes_the_latest_release_where_there_are_models_only(world, files):
+    world.publish(files)
+    first = world.state.latest
+    world.tag = Tag("tiny-v2")
+    world.publish(files)
+    assert world.state.latest not in {None, first}
 
 
 def test_a_file_removed_before_its_upload_ends_with_nothing_visible(make_world, files):
