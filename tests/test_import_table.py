@@ -14,7 +14,7 @@ ROOT = Path(str(importlib.util.find_spec("release_tool").origin)).parent  # type
 EVERYONE = {"core", "recipes"}
 STAGES = {
     "checkpoint": set(),
-    "upstream": set(),
+    "upstream": {"net"},
     # The worker writes a model with the very function that lineage reads it by.
     "export": {"checkpoint", "upstream", "gates"},
     "gates": {"checkpoint"},
@@ -27,12 +27,13 @@ STAGES = {
 ALLOWED = {
     "core": set(),
     "recipes": {"core"},
+    "net": {"core"},
     **{stage: EVERYONE | beyond for stage, beyond in STAGES.items()},
     "resume": EVERYONE | set(STAGES) - {"rehearsal"},
     "sidecars": EVERYONE | {"checkpoint", "gates", "provenance", "upstream"},
     "readiness": EVERYONE | {"github", "provenance", "sigstore", "verify"},
     "chain": EVERYONE | set(STAGES) - {"rehearsal"} | {"readiness", "resume", "sidecars"},
-    "cli": EVERYONE | set(STAGES) | {"chain", "readiness"},
+    "cli": EVERYONE | set(STAGES) | {"chain", "net", "readiness"},
     "__main__": {"cli"},
     "__init__": set(),
 }
