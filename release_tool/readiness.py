@@ -67,15 +67,16 @@ def open_signed(
 
 
 def check_directory(
-    directory: Path | None, recipe: Recipe, believed: Believed
+    directory: Path | None, recipe: Recipe, judge: Recipe, believed: Believed
 ) -> tuple[Finding, Finding]:
     """Check a directory against its manifest and, once it is signed, against its signatures.
 
-    Whom to believe is asked only where there is a signature.
+    `judge` is the recipe by which the signatures are judged. Whom to believe is asked only where
+    there is a signature.
     """
     return (
         find("directory", lambda: describe_exported(directory, recipe)),
-        find("signatures", lambda: describe_signed(directory, recipe, believed)),
+        find("signatures", lambda: describe_signed(directory, judge, believed)),
     )
 
 
@@ -122,6 +123,7 @@ def check_release(
     to: Destination,
     recipe: Recipe,
     directory: Path | None,
+    judge: Recipe,
     believed: Believed,
     bad_token: PublishError | None = None,
 ) -> tuple[Finding, ...]:
@@ -129,7 +131,7 @@ def check_release(
     files = find_files(directory, recipe)
     signed = {recipe.names.bundle, recipe.names.provenance}
     return (
-        *check_directory(directory, recipe, believed),
+        *check_directory(directory, recipe, judge, believed),
         *check_publishable(
             github,
             to.repo,

@@ -4,14 +4,10 @@ import os
 
 import click
 
-from release_tool.cli.options import (
-    DestinationOptions,
-    text,
-    with_github,
-    with_output,
-    with_settings,
-)
-from release_tool.cli.settings import Settings, resolve_api, resolve_destination
+from release_tool.cli.belief import resolve_api, resolve_destination
+from release_tool.cli.given import DestinationOptions
+from release_tool.cli.options import text, with_github, with_output, with_settings
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.github.client import open_github

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from release_tool.checkpoint.reader import open_checkpoint
-from release_tool.cli.options import FILE, with_output, with_settings
+from release_tool.cli.options import FILE, with_output, with_reader_settings
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.gates.contract import check_contract
@@ -16,7 +16,7 @@ from release_tool.gates.lineage import check_lineage
 @click.argument("model", type=FILE)
 @click.option("--checkpoint", type=FILE, help="Prove that these weights stand in the model.")
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
-@with_settings
+@with_reader_settings
 @with_output
 @click.pass_obj
 def command(

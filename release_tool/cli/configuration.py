@@ -8,12 +8,13 @@ from typing import Any
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import RepoSlug
-from release_tool.recipes.recipe import Publisher
+from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
 
 DEFAULT_FILE = Path("release-tool.toml")
 FILE_LIMIT_BYTES = 64 * 1024
 TOP_KEYS = frozenset({"recipe", "sigstore", "github_api"})
+TABLES = (*sorted(TOP_KEYS), "publisher")
 PUBLISHER_KEYS = frozenset({"repo", "workflow", "ref", "issuer"})
 
 
@@ -22,7 +23,7 @@ class Configuration:
     """The defaults that a project chose; None where it chose none.
 
     `named` tells a file that the user named from one that merely lies in the working directory:
-    such a one may say who publishes here, never whom a consumer believes or asks.
+    such a one serves whoever releases from there, and decides nothing for whoever judges.
     """
 
     source: str = ""
@@ -31,6 +32,20 @@ class Configuration:
     sigstore: str | None = None
     github_api: str | None = None
     publisher: Publisher | None = None
+
+    def keys(self) -> list[str]:
+        """Name the keys that are set."""
+        return [name for name in TABLES if getattr(self, name) is not None]
+
+    def departures(self, recipe: Recipe, default_recipe: str, default_api: str) -> list[str]:
+        """Name the keys that say something else than what holds without the file."""
+        usual = {
+            "recipe": default_recipe,
+            "sigstore": "production",
+            "github_api": default_api,
+            "publisher": recipe.publisher,
+        }
+        return [key for key in self.keys() if getattr(self, key) != usual[key]]
 
 
 def open_configuration(path: Path | None) -> Configuration:

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import click
 
+from release_tool.cli.belief import (
+    resolve_api,
+    resolve_destination,
+    resolve_own_belief,
+    root_source,
+)
+from release_tool.cli.given import DestinationOptions, SignerOptions, SigningOptions, TrustOptions
 from release_tool.cli.options import (
     DIRECTORY,
-    DestinationOptions,
-    SignerOptions,
-    SigningOptions,
-    TrustOptions,
     with_destination,
     with_identity,
-    with_verifying,
+    with_judging,
+    with_output,
+    with_settings,
 )
-from release_tool.cli.settings import Settings, resolve_api, resolve_destination, resolve_own_signer
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, TryAgain
@@ -37,7 +42,9 @@ MARKS = {Verdict.OK: "ok", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "FAILED"}
 @click.argument("directory", type=DIRECTORY, required=False)
 @with_destination
 @with_identity
-@with_verifying
+@with_judging
+@with_settings
+@with_output
 @click.pass_obj
 def command(
     state: State,
@@ -62,24 +69,28 @@ def command(
       release-tool doctor dist --repo VMAFx/vmafx --target main
     """
     to = resolve_destination(destination, signer.repo, settings)
-    expected = resolve_own_signer(signer, settings)
+    expected = resolve_own_belief(signer, settings).signer
+    judging = settings.as_reader()
     found: list[Identity] = []
     signing = SigningOptions(trust.sigstore, identity_token)
     if directory is None and Path("dist").is_dir():
         directory = Path("dist")
 
     def believed() -> tuple[ExpectedSigner, ExpectedSigner, TrustedRoot]:
-        root = open_trusted_root(
-            trust.source(settings.configuration), offline=trust.offline, progress=state
-        )
-        own = found[0].signer if found and not names_signer(signer) else expected
+        root = open_trusted_root(root_source(trust, judging), offline=trust.offline, progress=state)
+        for line in judging.notes():
+            state.note(line)
+        named = resolve_own_belief(signer, judging).signer
+        own = found[0].signer if found and not names_signer(signer) else named
         return own, expected, root
 
     source = signing.source(settings.configuration)
     findings = [find("signing identity", lambda: describe_identity(source, signing, found))]
     token, bad_token = look_for_token(os.environ)
     with open_github(resolve_api(github_api, settings), token) as github:
-        findings += check_release(github, to, settings.recipe, directory, believed, bad_token)
+        findings += check_release(
+            github, to, settings.recipe, directory, judging.recipe, believed, bad_token
+        )
     show_findings(state, str(to), findings)
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
-from release_tool.cli.options import DIRECTORY, SignerOptions, TrustOptions, with_verifying
-from release_tool.cli.settings import Settings, resolve_api, resolve_signer
+from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
+from release_tool.cli.given import SignerOptions, TrustOptions
+from release_tool.cli.options import DIRECTORY, with_verifying
+from release_tool.cli.settings import Settings
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token
@@ -54,12 +56,14 @@ def command(
     if trust.offline:
         raise UsageError("fetch needs a network; to verify what is here, use verify --offline")
     wanted = Destination.parse(release)
-    expected = resolve_signer(signer, settings)
-    root = open_trusted_root(trust.source(settings.configuration), offline=False, progress=state)
-    api = resolve_api(github_api, settings, consumer=True)
+    belief = resolve_belief(signer, settings)
+    asked = choose_api(github_api, settings)
+    for line in belief.notes(choose_root(trust, settings), asked):
+        state.note(line)
+    root = open_trusted_root(root_source(trust, settings), offline=False, progress=state)
     with (
         open_quarantine(directory, wanted) as place,
-        open_source(api, find_token(os.environ)) as source,
+        open_source(asked.value, find_token(os.environ)) as source,
     ):
         with state.stage("download"):
             fetch_release(
@@ -74,7 +78,7 @@ def command(
             )
         with state.stage("verify"):
             evidence = open_evidence(place, settings.recipe)
-            verified = verify_release(evidence, expected, root)
+            verified = verify_release(evidence, belief.signer, root)
         installed = install_release(evidence, verified, directory, settings.recipe)
     rows = [*verdict_rows(verified, verbose=state.verbose), ("installed", str(installed))]
     state.print_result({**verified.to_json(), "installed": str(installed)}, rows)

@@ -5,21 +5,24 @@ Declares them; what they mean is for `settings`.
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from release_tool.cli.configuration import Configuration
+from release_tool.cli.given import (
+    DestinationOptions,
+    SignerOptions,
+    SigningOptions,
+    TrustOptions,
+)
 from release_tool.cli.settings import DEFAULT_API, Settings
 from release_tool.cli.state import State
 from release_tool.core.names import Latest
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
 
 Function = Callable[..., None]
-
-DEFAULT_INSTANCE = "production"
 
 
 class GivenPath(click.Path):
@@ -47,55 +50,6 @@ class GivenText(click.ParamType[str]):
 TEXT = GivenText()
 DIRECTORY = GivenPath(file_okay=False, path_type=Path)
 FILE = GivenPath(path_type=Path)
-
-
-@dataclass(frozen=True, slots=True)
-class SignerOptions:
-    """Whom the user expects to have signed, in the words of the command line."""
-
-    repo: str | None
-    workflow: str | None
-    ref: str | None
-    cert_identity: str | None
-    cert_oidc_issuer: str | None
-    repo_id: str | None
-    commit: str | None
-    trigger: str | None
-    runner: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TrustOptions:
-    """What the user believes."""
-
-    sigstore: str | None
-    trusted_root: Path | None
-    offline: bool
-
-    def source(self, configuration: Configuration) -> str | Path:
-        """Return the trusted root's file, or the name or file of the instance."""
-        configured = configuration.sigstore if configuration.named else None
-        return self.trusted_root or self.sigstore or configured or DEFAULT_INSTANCE
-
-
-@dataclass(frozen=True, slots=True)
-class SigningOptions:
-    """With which Sigstore to sign, and as whom."""
-
-    sigstore: str | None
-    identity_token: str | None
-
-    def source(self, configuration: Configuration) -> str:
-        """Return the name or the file of the instance."""
-        return self.sigstore or configuration.sigstore or DEFAULT_INSTANCE
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationOptions:
-    """Where a release goes, beside the repository."""
-
-    tag: str | None
-    target: str | None = None
 
 
 def grouped(
@@ -152,21 +106,37 @@ def with_output(function: Function) -> Function:
 with_quiet = flag("--quiet", "Print nothing but errors; the exit code tells.")
 
 
-def with_settings(function: Function) -> Function:
-    """Add `--recipe` and `--config`; the command receives `settings`."""
+def add_settings(function: Function, choose: Callable[..., Settings], config_help: str) -> Function:
+    """Add `--recipe` and `--config`; the command receives `settings`, chosen in one of two ways."""
 
     @text("--recipe", "NAME|FILE", "What is pinned: u2netp, u2net, or a .toml file.")
-    @click.option(
-        "--config",
-        type=FILE,
-        envvar="RELEASE_TOOL_CONFIG",
-        help="Defaults; release-tool.toml here if there is one. [env: RELEASE_TOOL_CONFIG]",
-    )
+    @click.option("--config", type=FILE, envvar="RELEASE_TOOL_CONFIG", help=config_help)
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:
-        function(settings=Settings.of(recipe, config), **values)
+        settings = choose(recipe, config)
+        for line in settings.notes():
+            click.get_current_context().ensure_object(State).note(line)
+        function(settings=settings, **values)
 
     return gather
+
+
+def with_settings(function: Function) -> Function:
+    """Add `--recipe` and `--config` for a maintainer, whose own directory counts."""
+    return add_settings(
+        function,
+        Settings.of,
+        "Defaults; release-tool.toml here if there is one. [env: RELEASE_TOOL_CONFIG]",
+    )
+
+
+def with_reader_settings(function: Function) -> Function:
+    """Add `--recipe` and `--config` for whoever judges a release, wherever that happens."""
+    return add_settings(
+        function,
+        Settings.of_reader,
+        "Defaults; a file that is not named counts for nothing. [env: RELEASE_TOOL_CONFIG]",
+    )
 
 
 with_signer = grouped(
@@ -218,8 +188,13 @@ with_destination = grouped(
 )
 
 
-def with_verifying(function: Function) -> Function:
-    """Add what every command takes that judges a release: signer, trust, GitHub and settings."""
-    for option in (with_output, with_settings, with_github, with_trust, with_signer):
+def with_judging(function: Function) -> Function:
+    """Add what every command takes that judges a release: signer, trust and GitHub."""
+    for option in (with_github, with_trust, with_signer):
         function = option(function)
     return function
+
+
+def with_verifying(function: Function) -> Function:
+    """Add everything that a consumer's command takes."""
+    return with_judging(with_reader_settings(with_output(function)))

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from release_tool import chain
+from release_tool.cli.belief import resolve_api, resolve_destination
+from release_tool.cli.given import DestinationOptions, SigningOptions
 from release_tool.cli.options import (
     DIRECTORY,
     FILE,
-    DestinationOptions,
-    SigningOptions,
     text,
     with_destination,
     with_github,
@@ -22,7 +22,7 @@ from release_tool.cli.options import (
     with_signing,
 )
 from release_tool.cli.releases import show_release
-from release_tool.cli.settings import Settings, resolve_api, resolve_destination
+from release_tool.cli.settings import Settings
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token

@@ -1,127 +1,81 @@
-"""What the options that several commands share mean: by hand, else configured, else the recipe's.
+"""The recipe and the project's own defaults, and what of them a command may obey.
 
-Resolves what `options` declares; prints and asks nothing.
+Whom a verdict believes is for `belief`; this module prints nothing and asks nobody.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from release_tool.cli.configuration import Configuration, open_configuration
-from release_tool.core.errors import InputError, UsageError
-from release_tool.core.names import CommitId, Destination, Latest, RepoSlug, Tag
+from release_tool.cli.configuration import DEFAULT_FILE, Configuration, open_configuration
+from release_tool.core.errors import InputError
 from release_tool.recipes.catalog import open_recipe
-from release_tool.recipes.recipe import Publisher, Recipe
-from release_tool.sigstore.trust.signer import (
-    DEFAULT_REF,
-    DEFAULT_WORKFLOW,
-    GITHUB_ISSUER,
-    ExpectedSigner,
-)
-
-if TYPE_CHECKING:
-    from release_tool.cli.options import DestinationOptions, SignerOptions
+from release_tool.recipes.recipe import Recipe
 
 DEFAULT_RECIPE = "u2netp"
 DEFAULT_API = "https://api.github.com"
+BUILT_IN = "built in"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The recipe that was chosen, and the project's configuration."""
+    """The recipe that was chosen and by whom, and the configuration that is obeyed.
+
+    `disregarded` says why a `release-tool.toml` that lies in the working directory is not.
+    """
 
     recipe: Recipe
+    recipe_source: str
     configuration: Configuration
+    given_recipe: str | None = None
+    disregarded: str | None = None
 
     @classmethod
     def of(cls, recipe: str | None, config: Path | None) -> Self:
-        """Read the configuration and the recipe: by hand, else configured, else u2netp."""
-        configuration = open_configuration(config)
-        return cls(open_recipe(recipe or configuration.recipe or DEFAULT_RECIPE), configuration)
+        """Choose for a maintainer: by hand, else configured here, else what the package carries."""
+        return cls.choose(recipe, open_configuration(config))
 
+    @classmethod
+    def of_reader(cls, recipe: str | None, config: Path | None) -> Self:
+        """Choose for whoever judges a release: a file that nobody named decides nothing.
 
-def resolve_signer(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
-    """Compose whom to expect: exact options, else `--repo`, else configured, else the recipe's."""
-    if options.cert_identity is not None or options.cert_oidc_issuer is not None:
-        if options.repo or options.workflow or options.ref:
-            raise UsageError("--cert-identity and --repo, --workflow or --ref exclude each other")
-        signer = ExpectedSigner.exact(options.cert_identity or "", options.cert_oidc_issuer or "")
-    else:
-        signer = resolve_workflow(options, settings)
-    return replace(
-        signer,
-        repo_id=options.repo_id,
-        commit=parse_commit(options.commit) if options.commit else None,
-        trigger=options.trigger,
-        runner=options.runner,
-    )
+        A reader may stand in a directory that somebody else filled: a download, a checked-out pull
+        request. So an unnamed configuration is looked at only to say that it is not obeyed, and a
+        malformed one stops nobody.
+        """
+        if config is not None:
+            return cls.of(recipe, config)
+        settings = cls.choose(recipe, Configuration())
+        try:
+            lies_here = open_configuration(None)
+        except InputError:
+            return replace(settings, disregarded="it is malformed")
+        departing = lies_here.departures(settings.recipe, DEFAULT_RECIPE, DEFAULT_API)
+        told = f"it sets {', '.join(departing)}" if departing else None
+        return replace(settings, disregarded=told)
 
+    @classmethod
+    def choose(cls, recipe: str | None, configuration: Configuration) -> Self:
+        """Take the recipe that was given, else the configured one, else u2netp."""
+        name = recipe or configuration.recipe or DEFAULT_RECIPE
+        if recipe is not None:
+            source = "--recipe"
+        else:
+            source = configuration.source if configuration.recipe is not None else BUILT_IN
+        return cls(open_recipe(name), source, configuration, recipe)
 
-def parse_commit(text: str) -> CommitId:
-    """Read a commit id that was given as an option."""
-    try:
-        return CommitId.parse(text)
-    except InputError as error:
-        raise UsageError(str(error), hint="give all 40 digits") from error
+    def as_reader(self) -> "Settings":
+        """Return what a judgement may obey of settings that a maintainer's command obeys whole."""
+        if self.configuration.named:
+            return self
+        return Settings.of_reader(self.given_recipe, None)
 
-
-def resolve_workflow(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
-    """Compose a workflow's identity from the options, filled up from what is known of its repo."""
-    publisher = settings.configuration.publisher or settings.recipe.publisher
-    if options.repo is not None and RepoSlug.parse(options.repo) != publisher.repo:
-        publisher = Publisher(
-            RepoSlug.parse(options.repo), DEFAULT_WORKFLOW, DEFAULT_REF, GITHUB_ISSUER
-        )
-    return ExpectedSigner.of_workflow(
-        publisher.repo,
-        options.workflow or publisher.workflow,
-        options.ref or publisher.ref,
-        publisher.issuer,
-    )
-
-
-def resolve_own_signer(options: "SignerOptions", settings: Settings) -> ExpectedSigner:
-    """Compose whom an upload expects: there `--repo` is the target, also with an exact identity."""
-    if options.cert_identity is None:
-        return resolve_signer(options, settings)
-    signer = resolve_signer(replace(options, repo=None), settings)
-    if signer.issuer == GITHUB_ISSUER and options.repo is not None:
-        # What is published to a repository was released by a workflow that ran for it.
-        signer = replace(signer, repo=RepoSlug.parse(options.repo))
-    return signer
-
-
-def resolve_api(given: str | None, settings: Settings, *, consumer: bool = False) -> str:
-    """Return the REST API's base URL: by hand, else configured, else github.com's.
-
-    A consumer's token is not sent to an address that merely lies in the working directory.
-    """
-    configuration = settings.configuration
-    configured = configuration.github_api if configuration.named or not consumer else None
-    return (given or configured or DEFAULT_API).rstrip("/")
-
-
-def policy_source(options: "SignerOptions", settings: Settings) -> str:
-    """Say who chose the signer that is expected."""
-    if options.repo is not None or options.cert_identity is not None:
-        return "the options given"
-    if settings.configuration.publisher is not None:
-        return settings.configuration.source
-    return f"the recipe {settings.recipe.name}"
-
-
-def resolve_destination(
-    options: "DestinationOptions",
-    repo: str | None,
-    settings: Settings,
-    latest: Latest | None = None,
-) -> Destination:
-    """Parse the repository and the tag: by hand, else the configured and the recipe's."""
-    publisher = settings.configuration.publisher
-    if repo is not None:
-        slug = RepoSlug.parse(repo)
-    elif publisher is not None:
-        slug = publisher.repo
-    else:
-        raise UsageError("no repository was named", hint="give --repo OWNER/NAME")
-    return Destination(slug, Tag.parse(options.tag or settings.recipe.tag), options.target, latest)
+    def notes(self) -> list[str]:
+        """Say what a configuration that nobody named contributed, or that it did not."""
+        if self.disregarded is not None:
+            told = f"{DEFAULT_FILE} in this directory was not obeyed ({self.disregarded})"
+            return [f"{told}: nobody named it; --config {DEFAULT_FILE} obeys it"]
+        obeyed = self.configuration.keys()
+        if self.configuration.named or not obeyed:
+            return []
+        return [f"{self.configuration.source} in this directory gives {', '.join(obeyed)}"]

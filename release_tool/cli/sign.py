@@ -8,13 +8,8 @@ from pathlib import Path
 import click
 
 from release_tool import chain
-from release_tool.cli.options import (
-    DIRECTORY,
-    SigningOptions,
-    with_output,
-    with_settings,
-    with_signing,
-)
+from release_tool.cli.given import SigningOptions
+from release_tool.cli.options import DIRECTORY, with_output, with_settings, with_signing
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict

@@ -5,6 +5,7 @@ Holds what `--json`, `--verbose`, `--quiet` and the terminal decide; it knows no
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from release_tool.core.progress import Advance
 if TYPE_CHECKING:
     from release_tool.core.hashers import Hashers
 
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 Row = tuple[str, str]
 BLANK: Row = ("", "")
 
@@ -163,9 +165,12 @@ def printable(text: str) -> str:
 
 
 def encode_document(document: Mapping[str, Any]) -> str:
-    """Write a result as JSON; a file's name that is no text is escaped, not refused."""
+    """Write a result as JSON; bytes of a file's name that are no text are spelled out.
+
+    Python holds such bytes as lone surrogates, which no reader of JSON has to take (RFC 8259 §8.2).
+    """
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return LONE_SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def align(rows: list[Row]) -> Iterator[str]:

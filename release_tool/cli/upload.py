@@ -6,18 +6,25 @@ from pathlib import Path
 import click
 
 from release_tool import chain
+from release_tool.cli.belief import (
+    choose_root,
+    resolve_api,
+    resolve_destination,
+    resolve_own_belief,
+    root_source,
+)
+from release_tool.cli.given import DestinationOptions, SignerOptions, TrustOptions
 from release_tool.cli.options import (
     DIRECTORY,
-    DestinationOptions,
-    SignerOptions,
-    TrustOptions,
     with_destination,
+    with_judging,
     with_keep_draft,
     with_latest,
-    with_verifying,
+    with_output,
+    with_settings,
 )
 from release_tool.cli.releases import show_release
-from release_tool.cli.settings import Settings, resolve_api, resolve_destination, resolve_own_signer
+from release_tool.cli.settings import Settings
 from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -31,7 +38,9 @@ from release_tool.sigstore.trust.instance import open_trusted_root
 @with_destination
 @with_latest
 @with_keep_draft
-@with_verifying
+@with_judging
+@with_settings
+@with_output
 @click.pass_obj
 def command(
     state: State,
@@ -55,15 +64,15 @@ def command(
       release-tool upload dist --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
     to = resolve_destination(destination, signer.repo, settings, latest)
-    expected = resolve_own_signer(signer, settings)
-    root = open_trusted_root(
-        trust.source(settings.configuration), offline=trust.offline, progress=state
-    )
+    belief = resolve_own_belief(signer, settings)
+    for line in belief.notes(choose_root(trust, settings)):
+        state.note(line)
+    root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
     with open_github(api, token, progress=state) as github, open_source(api, token) as source:
         target = chain.Publication(github, source, to, keep_draft=keep_draft)
         result, _verified = chain.upload_release(
-            directory, settings.recipe, target, expected, root, progress=state
+            directory, settings.recipe, target, belief.signer, root, progress=state
         )
     show_release(state, result)

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import click
 
+from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
+from release_tool.cli.given import SignerOptions, TrustOptions
 from release_tool.cli.judging import FindBundles, Judge, parse_digest
-from release_tool.cli.options import (
-    DIRECTORY,
-    FILE,
-    TEXT,
-    SignerOptions,
-    TrustOptions,
-    with_quiet,
-    with_verifying,
-)
-from release_tool.cli.settings import Settings, policy_source, resolve_api, resolve_signer
+from release_tool.cli.options import DIRECTORY, FILE, TEXT, with_quiet, with_verifying
+from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_outcomes
 from release_tool.core.ahead import Ahead, HashFile
@@ -79,11 +73,11 @@ def command(
         raise UsageError("--upstream-dir goes with --checkpoint")
     for model in models:
         parse_digest(model)  # a malformed one is told before anybody is asked for anything
-    expected = resolve_signer(signer, settings)
-    state.note(f"expecting {expected.identity}, by {policy_source(signer, settings)}")
-    root = open_trusted_root(
-        trust.source(settings.configuration), offline=trust.offline, progress=state
-    )
+    belief = resolve_belief(signer, settings)
+    asked = choose_api(github_api, settings)
+    for line in belief.notes(choose_root(trust, settings), *([asked] if origin else [])):
+        state.note(line)
+    root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     prove = rebuild = None
     if checkpoint is not None:
         from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
@@ -96,9 +90,8 @@ def command(
         source = Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint)
         rebuild = Rebuild(source, settings.recipe, state).prove
     hash_file = Ahead(state.hashers, hash_model).hash if state.hashers else hash_model
-    api = resolve_api(github_api, settings, consumer=True)
-    with open_bundles(origin, bundle, api, trust, hash_file) as find_bundles:
-        judge = Judge(settings.recipe, expected, root, find_bundles, hash_file, prove, rebuild)
+    with open_bundles(origin, bundle, asked.value, trust, hash_file) as find_bundles:
+        judge = Judge(settings.recipe, belief.signer, root, find_bundles, hash_file, prove, rebuild)
         outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
 

@@ -13,7 +13,8 @@ import pytest
 
 from release_tool.cli.bars import show_bar
 from release_tool.cli.configuration import Configuration, open_configuration
-from release_tool.cli.state import State, escape_annotation, markdown
+from release_tool.cli.state import State, encode_document, escape_annotation, markdown
+from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError
 
 
@@ -254,6 +255,12 @@ def test_a_summary_that_cannot_be_written_costs_neither_the_result_nor_the_exit_
         assert result.code == 0, result.err
         assert result.document
         assert "the job's summary cannot be written: " in result.err
+
+
+def test_a_document_with_a_file_name_that_is_no_text_is_read_by_our_own_reader():
+    name = os.fsdecode(b"\xff.onnx")
+    document = parse_json_object(encode_document({"model": name}).encode(), "the document")
+    assert document == {"model": "\\udcff.onnx"}
 
 
 def test_a_name_that_is_no_text_stands_in_the_summary_escaped(tmp_path: Path, capfd):

@@ -1,0 +1,55 @@
+"""What the user gave on the command line, in its words, each group of options as one value.
+
+Declaring the options is for `options`, what they mean for `belief`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.cli.configuration import Configuration
+
+DEFAULT_INSTANCE = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class SignerOptions:
+    """Whom the user expects to have signed, in the words of the command line."""
+
+    repo: str | None
+    workflow: str | None
+    ref: str | None
+    cert_identity: str | None
+    cert_oidc_issuer: str | None
+    repo_id: str | None
+    commit: str | None
+    trigger: str | None
+    runner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """What the user believes."""
+
+    sigstore: str | None
+    trusted_root: Path | None
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """With which Sigstore to sign, and as whom."""
+
+    sigstore: str | None
+    identity_token: str | None
+
+    def source(self, configuration: Configuration) -> str:
+        """Return the name or the file of the instance."""
+        return self.sigstore or configuration.sigstore or DEFAULT_INSTANCE
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationOptions:
+    """Where a release goes, beside the repository."""
+
+    tag: str | None
+    target: str | None = None

@@ -1,0 +1,233 @@
+"""What merely lies in a directory decides nothing: not whom a verdict believes, and not what."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from release_tool.cli.belief import resolve_belief
+from release_tool.cli.given import SignerOptions
+from release_tool.cli.settings import Settings
+from release_tool.recipes.u2netp import U2NETP
+
+PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nref = "refs/heads/main"\n'
+STRANGER = (
+    '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nworkflow = "evil.yml"\n'
+    'ref = "refs/heads/evil"\nissuer = "https://evil.invalid"\n'
+)
+RECIPE = PUBLISHER + f'[checkpoint]\nsha256 = "sha256:{"0" * 64}"\n'
+NOT_OBEYED = "release-tool.toml in this directory was not obeyed"
+KEYS = {
+    "recipe": 'recipe = "./recipe.toml"\n',
+    "recipe by name": 'recipe = "u2net"\n',
+    "sigstore": 'sigstore = "./trusted_root.json"\n',
+    "github_api": 'github_api = "http://127.0.0.1:9"\n',
+    "publisher": PUBLISHER,
+    "publisher.workflow": STRANGER,
+    "malformed": "recipe = [\n",
+    "unknown key": 'believe = "anybody"\n',
+}
+
+
+@pytest.fixture
+def folder(rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that somebody filled: a release, a recipe and a trusted root of theirs."""
+    folder = Path(shutil.copytree(rehearsed.directory, tmp_path / "folder"))
+    shutil.rmtree(folder / "rehearsal")
+    shutil.copy(rehearsed.trusted_root, folder / "trusted_root.json")
+    (folder / "recipe.toml").write_text(RECIPE)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("RELEASE_TOOL_CONFIG", raising=False)
+    return folder
+
+
+def lay(folder: Path, text: str) -> Path:
+    path = folder / "release-tool.toml"
+    path.write_text(text)
+    return path
+
+
+def verify(run, rehearsed, *options: str | Path):
+    root = ["--trusted-root", str(rehearsed.trusted_root)]
+    return run("verify", "u2netp_mirror_v1.onnx", *root, *options)
+
+
+def test_a_publisher_that_lies_in_the_folder_is_not_believed(run, rehearsed, folder: Path):
+    lay(folder, PUBLISHER)
+    refused = verify(run, rehearsed)
+    assert refused.code == 8
+    assert NOT_OBEYED in refused.err
+    assert "--config release-tool.toml" in refused.err
+    assert "expected https://github.com/VMAFx/vmafx/" in refused.err
+
+
+def test_a_publisher_in_a_file_that_was_named_is_believed_and_said(
+    run, rehearsed, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = lay(folder, PUBLISHER)
+    named = verify(run, rehearsed, "--config", config.name)
+    assert named.code == 0, named.err
+    assert "release-tool.toml: repository rehearsal/u2netp-mirror, workflow rel" in named.err
+    assert NOT_OBEYED not in named.err
+    monkeypatch.setenv("RELEASE_TOOL_CONFIG", config.name)
+    assert verify(run, rehearsed).code == 0
+
+
+def test_a_recipe_that_lies_in_the_folder_is_not_believed(run, rehearsed, folder: Path):
+    config = lay(folder, KEYS["recipe"])
+    refused = verify(run, rehearsed)
+    assert refused.code == 8
+    assert NOT_OBEYED in refused.err
+    named = verify(run, rehearsed, "--config", config.name)
+    assert named.code == 0, named.err
+    assert "the recipe u2netp: repository" in named.err
+    assert "release-tool.toml: recipe u2netp" in named.err
+
+
+def test_beside_a_repository_given_by_hand_the_folder_adds_no_workflow_ref_or_issuer(
+    run, rehearsed, folder: Path
+):
+    config = lay(folder, STRANGER)
+    by_hand = ["--repo", "rehearsal/u2netp-mirror"]
+    accepted = verify(run, rehearsed, *by_hand)
+    assert accepted.code == 0, accepted.err
+    assert "--repo: repository rehearsal/u2netp-mirror" in accepted.err
+    assert "built in: workflow release.yml, ref refs/heads/main, issuer https://token" in (
+        accepted.err
+    )
+    whole = [*by_hand, "--workflow", "release.yml", "--ref", "refs/heads/main"]
+    assert verify(run, rehearsed, *whole).code == 0
+    named = verify(run, rehearsed, *by_hand, "--config", config.name)
+    assert named.code == 8
+    assert "release-tool.toml: workflow evil.yml, ref refs/heads/evil, issuer https://evil" in (
+        named.err
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("command", ["verify", "check", "fetch", "doctor"])
+def test_no_key_of_a_file_that_lies_here_changes_a_judgement(
+    run, world, rehearsed, folder: Path, command: str, key: str
+):
+    root = ["--trusted-root", str(rehearsed.trusted_root)]
+    arguments = {
+        "verify": ["u2netp_mirror_v1.onnx", *root],
+        "check": ["u2netp_mirror_v1.onnx"],
+        "fetch": ["rehearsal/u2netp-mirror@u2netp-mirror-v1", *root, *world.api],
+        "doctor": [".", *root, *world.api, *world.signing, "--repo", "rehearsal/u2netp-mirror"],
+    }[command]
+    if command == "doctor" and key in {"malformed", "unknown key"}:
+        lay(folder, KEYS[key])
+        assert run(command, *arguments).code == 3  # it serves a maintainer, who wants to know
+        return
+
+    def judge():
+        result = run(command, *arguments, "--json")
+        if command != "doctor":
+            return result.code, result.document
+        [line] = [item for item in result.document["checks"] if item["name"] == "signatures"]
+        return line["verdict"] == "failed", line["text"].partition(";")[0]  # then: what upload does
+
+    before = judge()
+    lay(folder, KEYS[key])
+    assert judge() == before
+
+
+def test_a_file_that_says_what_holds_anyway_is_not_mentioned(run, rehearsed, folder: Path):
+    lay(folder, 'recipe = "u2netp"\nsigstore = "production"\n')
+    assert NOT_OBEYED not in verify(run, rehearsed).err
+
+
+def test_a_maintainer_is_told_what_the_file_in_the_directory_contributed(run, world, folder: Path):
+    lay(folder, PUBLISHER)
+    upload = run("upload", ".", "--trusted-root", world.trust_config, *world.api)
+    assert "release-tool.toml in this directory gives publisher" in upload.err
+
+
+READ = {
+    ".": "the folder itself, only where a directory is judged",
+    "u2netp_mirror_v1.onnx": "the model",
+    "u2netp_mirror_v1.onnx.sigstore.json": "evidence: its bundle",
+    "u2netp_mirror_v1.manifest.json": "evidence: the manifest",
+    "u2netp_mirror_v1.provenance.sigstore.json": "evidence: the provenance",
+    "Apache-2.0-u2netp.txt": "evidence: the licence",
+    "NOTICE-u2netp.txt": "evidence: the NOTICE, where there is one",
+    "release-tool.toml": "to say that it is not obeyed",
+}
+"""Every file in the working directory, which is also the model's, that a verdict may open."""
+
+SPIES = [
+    "pyproject.toml", "setup.cfg", ".netrc", ".env", ".git/config", ".gitconfig", ".sigstore",
+    "u2netp", "u2netp.toml", "recipe.toml", "trusted_root.json", "root.json", "production",
+    "sitecustomize.py", "usercustomize.py", "click.py", "release_tool.py", "sigstore.py",
+    "openssl.cnf", "u2netp_mirror_v1.json", "u2netp_mirror_v1.onnx.data", "mime.types",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["u2netp_mirror_v1.onnx", "."])
+def test_a_verdict_opens_nothing_in_the_folder_but_evidence(
+    rehearsed, folder: Path, tmp_path: Path, model: str
+):
+    for name in SPIES:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.write_text("raise SystemExit('believed')\n")
+    lay(folder, PUBLISHER)
+    log = tmp_path / "opened"
+    watch = tmp_path / "watch"
+    watch.mkdir()
+    (watch / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        f"log = os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
+        f"folder = {str(folder)!r}\n"
+        "def audit(event, found):\n"
+        "    events = {'open', 'os.listdir', 'os.scandir'}\n"
+        "    if event in events and isinstance(found[0], (str, bytes)):\n"
+        "        path = os.path.abspath(os.fsdecode(found[0]))\n"
+        "        if path.startswith(folder):\n"
+        "            os.write(log, (os.path.relpath(path, folder) + '\\n').encode())\n"
+        "sys.addaudithook(audit)\n"
+    )
+    program = Path(sys.executable).with_name("release-tool")
+    options = ["--trusted-root", str(rehearsed.trusted_root), "--json"]
+    home = tmp_path / "home"
+    home.mkdir()
+    finished = subprocess.run(
+        [program, "verify", model, *options],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(watch), "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 8, finished.stderr
+    refusal = json.loads(finished.stdout)["error"]["message"]
+    assert "expected https://github.com/VMAFx/vmafx/" in refusal
+    opened = {name for name in log.read_text().split("\n") if name and name[0] != "-"}
+    assert "u2netp_mirror_v1.onnx" in opened
+    assert opened <= set(READ), opened - set(READ)
+
+
+def test_what_is_said_of_the_signer_is_made_of_what_decides():
+    options = SignerOptions("a/b", None, "refs/tags/v1", None, None, "7", None, None, None)
+    belief = resolve_belief(options, Settings.of_reader(None, None))
+    said = {choice.part: choice.value for choice in belief.choices}
+    signer = belief.signer
+    assert signer.identity == (
+        f"https://github.com/{said['repository']}/.github/workflows/"
+        f"{said['workflow']}@{said['ref']}"
+    )
+    assert (signer.issuer, signer.repo_id) == (said["issuer"], said["repo id"])
+    assert not belief.by_recipe
+
+
+def test_the_recipe_decides_where_nobody_named_a_signer():
+    nothing = SignerOptions(*[None] * 9)
+    belief = resolve_belief(nothing, Settings.of_reader(None, None))
+    assert belief.by_recipe
+    assert str(belief.signer.repo) == str(U2NETP.publisher.repo)
