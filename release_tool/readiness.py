@@ -11,16 +11,9 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.errors import InputError, NotVerified, PublishError
 from release_tool.core.names import Destination
 from release_tool.github.client import GitHub
+from release_tool.github.finding import Finding, Found, find, unknown
 from release_tool.github.plan import ServerState, Wanted
-from release_tool.github.preflight import (
-    Finding,
-    Found,
-    check_publishable,
-    describe_drafts,
-    describe_tag,
-    find,
-    unknown,
-)
+from release_tool.github.preflight import check_publishable, describe_drafts, describe_tag
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.recipes.recipe import Recipe

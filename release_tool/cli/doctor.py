@@ -28,7 +28,7 @@ from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, TryAgain
 from release_tool.github.client import open_github
-from release_tool.github.preflight import Finding, Found, Verdict, find, unknown
+from release_tool.github.finding import Finding, Found, Verdict, find, unknown
 from release_tool.provenance.statement import Builder
 from release_tool.readiness import check_release
 from release_tool.sigstore.sign.token import Identity, NoIdentity, check_builder, open_identity

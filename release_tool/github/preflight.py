@@ -7,7 +7,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
@@ -22,6 +21,7 @@ from release_tool.core.files import open_regular
 from release_tool.core.names import CommitId, RepoSlug, Tag, check_asset_name
 from release_tool.github.access import check_repository, check_token
 from release_tool.github.client import GitHub
+from release_tool.github.finding import Finding, Found, Verdict, failure, find, leave_out, unknown
 from release_tool.github.plan import (
     ServerState,
     Wanted,
@@ -43,39 +43,6 @@ class Ready:
     """That a repository can take a release; `commit` is the tag's, where it is known beforehand."""
 
     commit: CommitId | None
-
-
-class Verdict(StrEnum):
-    """How a check came out; `UNKNOWN` stops nobody."""
-
-    OK = "ok"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a check that did not fail has to say; `hint` is what to do about it, if anything."""
-
-    text: str
-    verdict: Verdict = Verdict.OK
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the checklist; `error` is what a publication would end with."""
-
-    name: str
-    verdict: Verdict
-    text: str
-    error: ReleaseToolError | None = None
-    hint: str | None = None
-
-
-def unknown(text: str, hint: str | None = None) -> Found:
-    """Say that a check came to no end."""
-    return Found(text, Verdict.UNKNOWN, hint)
 
 
 def check_ready(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> Ready | None:
@@ -175,28 +142,6 @@ def check_tag(
         find("tag", lambda: describe_tag(state, tag, wanted, whole=whole)),
         find("drafts", lambda: describe_drafts(state, tag, wanted)),
     )
-
-
-def find(name: str, check: Callable[[], Found | str]) -> Finding:
-    """Run one check; an expected failure is its finding."""
-    try:
-        found = check()
-    except ReleaseToolError as error:
-        return failure(name, error)
-    if isinstance(found, str):
-        found = Found(found)
-    return Finding(name, found.verdict, found.text, hint=found.hint)
-
-
-def failure(name: str, error: ReleaseToolError) -> Finding:
-    """Make the finding of a check that failed."""
-    return Finding(name, Verdict.FAILED, error.message, error, error.hint)
-
-
-def leave_out(name: str, blocked: Finding) -> Finding:
-    """Make the finding of a check that another one's failure made pointless."""
-    text = f"not asked: {blocked.text}"
-    return Finding(name, Verdict.UNKNOWN, text, hint="mend that first")
 
 
 def measure(files: Mapping[str, Path]) -> tuple[Artifact, ...]:

@@ -8,7 +8,7 @@ import pytest
 from release_tool.cli.doctor import show_findings
 from release_tool.cli.state import State
 from release_tool.core.errors import PublishError, TryAgain
-from release_tool.github.preflight import failure
+from release_tool.github.finding import failure
 
 REPO = "rehearsal/u2netp-mirror"
 BUNDLES = ("u2netp_mirror_v1.onnx.sigstore.json", "u2netp_mirror_v1.provenance.sigstore.json")

@@ -8,7 +8,8 @@ import pytest
 from release_tool import chain
 from release_tool.core.errors import ConflictError, InputError, PublishError
 from release_tool.core.names import RepoSlug
-from release_tool.github.preflight import Verdict, check_publishable, describe_clock
+from release_tool.github.finding import Verdict
+from release_tool.github.preflight import check_publishable, describe_clock
 from release_tool.github.transaction import abort_draft
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github import Fault
