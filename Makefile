@@ -15,11 +15,12 @@ CONFORMANCE_DIR ?=
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 UPSTREAM_DIR ?=
 CHECKPOINT ?=
+PINNED ?=
 
 .PHONY: rehearse test check lint types workflows bench fuzz test-interop docs clean
 
 rehearse: $(VENV)/.rehearse ## the whole chain against stand-ins on this machine
-	$(BIN)/release-tool rehearse $(if $(UPSTREAM_DIR),--upstream-dir $(UPSTREAM_DIR)) \
+	$(BIN)/release-tool rehearse $(if $(PINNED),--pinned) $(if $(UPSTREAM_DIR),--upstream-dir $(UPSTREAM_DIR)) \
 	  $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT) --unpinned-checkpoint)
 
 test: $(VENV)/.dev ## the test suite, against the built wheel

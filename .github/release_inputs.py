@@ -21,7 +21,8 @@ def read_inputs(environment: Mapping[str, str]) -> dict[str, str]:
     tag = Tag.parse(environment.get("TAG", ""))
     recipe = open_recipe(environment.get("RECIPE", ""))
     url = environment.get("CHECKPOINT_URL")
-    if url is not None and not url.startswith(("https://", "http://")):
+    # Without an address the recipe's own sources are asked.
+    if url and not url.startswith(("https://", "http://")):
         raise InputError(f"not an https address: {url[:120]!r}")
     repo = recipe.upstream.repo
     if not repo.startswith(GITHUB):

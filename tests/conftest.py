@@ -162,7 +162,7 @@ def write_recipe(recipe: Recipe) -> str:
             if not isinstance(given[0][0], str):
                 return "[" + ", ".join(value(list(size)) for size in given) + "]"
             return "{" + ", ".join(f"{value(key)} = {value(item)}" for key, item in given) + "}"
-        if isinstance(given, list | frozenset):
+        if isinstance(given, list | frozenset | tuple):
             return "[" + ", ".join(value(item) for item in given) + "]"
         if isinstance(given, int | float):
             return str(given)

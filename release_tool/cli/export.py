@@ -6,16 +6,22 @@ from pathlib import Path
 import click
 
 from release_tool import chain
-from release_tool.cli.options import DIRECTORY, FILE, with_output, with_settings
+from release_tool.cli.given import SourceOptions
+from release_tool.cli.options import (
+    DIRECTORY,
+    with_output,
+    with_settings,
+    with_sources,
+)
 from release_tool.cli.render import show_export
 from release_tool.cli.settings import Settings
+from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.core.locks import in_turn
 
 
 @click.command("export")
-@click.option("--upstream-dir", type=DIRECTORY, required=True, help="The audited checkout.")
-@click.option("--checkpoint", type=FILE, required=True, help="Upstream's weights, a .pth file.")
+@with_sources
 @click.option(
     "--out", type=DIRECTORY, default="dist", show_default=True, help="Where the files go."
 )
@@ -37,25 +43,27 @@ from release_tool.core.locks import in_turn
 def command(
     state: State,
     settings: Settings,
-    upstream_dir: Path,
-    checkpoint: Path,
+    sources: SourceOptions,
     out: Path,
     unpinned_checkpoint: bool,
     parity: str,
 ) -> None:
     """Export a model from an audited checkout and prove it.
 
-    Checks the checkout and the checkpoint against the recipe's pins, exports to ONNX in a child
+    Checks the checkout and the checkpoint against the recipe's pins, and fetches by them what was
+    not given, once: the cache keeps it. Exports to ONNX in a child
     process, runs the gates, and writes model, manifest and licence. The same inputs give the same
     bytes anywhere.
 
     \b
-    Example:
+    Examples:
+      release-tool export
       release-tool export --upstream-dir U-2-Net --checkpoint u2netp.pth
     """
+    source = resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
     with in_turn(out, state.note):
         outcome = chain.export_release(
-            chain.Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint),
+            source,
             settings.recipe,
             out,
             os.environ,

@@ -48,6 +48,21 @@ class SigningOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Where the sources of an export are; what is not given is fetched by its pins."""
+
+    upstream_dir: Path | None
+    checkpoint: Path | None
+    cache: Path | None
+    offline: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Tell whether one of the sources was named."""
+        return self.upstream_dir is not None or self.checkpoint is not None
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationOptions:
     """Where a release goes, beside the repository."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "rehearse": "Rehearse a whole release against stand-ins on this machine.",
-    "checkpoint": "Fetch the pinned checkpoint from any https address.",
+    "checkpoint": "Fetch the pinned checkpoint from its sources, or any https address.",
     "export": "Export a model from an audited checkout and prove it.",
     "check": "Run the gates on an ONNX file.",
     "sign": "Sign the files of a release with Sigstore.",

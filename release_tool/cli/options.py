@@ -15,6 +15,7 @@ from release_tool.cli.given import (
     DestinationOptions,
     SignerOptions,
     SigningOptions,
+    SourceOptions,
     TrustOptions,
 )
 from release_tool.cli.settings import DEFAULT_API, Settings
@@ -60,7 +61,8 @@ def grouped(
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def gather(**values: Any) -> None:
-            group = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            declared = [field.name for field in fields(kind) if field.name in values]
+            group = kind(**{each: values.pop(each) for each in declared})
             function(**values, **{name: group})
 
         decorated: Function = gather
@@ -179,6 +181,27 @@ with_trust = grouped(
     click.option("--trusted-root", type=FILE, help="Believe this trusted root and no other."),
     click.option("--offline", is_flag=True, help="Use the installed trusted root; no network."),
 )
+
+with_cache = click.option(
+    "--cache",
+    type=DIRECTORY,
+    envvar="RELEASE_TOOL_CACHE",
+    help="Where fetched sources are kept. [env: RELEASE_TOOL_CACHE]",
+)
+with_offline = click.option(
+    "--offline", is_flag=True, help="Use given or cached sources; no network."
+)
+given_sources = (
+    click.option(
+        "--upstream-dir", type=DIRECTORY, help="A checkout; the pinned one is fetched without it."
+    ),
+    click.option(
+        "--checkpoint", type=FILE, help="A .pth file; the pinned one is fetched without it."
+    ),
+    with_cache,
+)
+with_sources = grouped(SourceOptions, "sources", *given_sources, with_offline)
+with_sources_online = grouped(SourceOptions, "sources", *given_sources)
 
 with_destination = grouped(
     DestinationOptions,

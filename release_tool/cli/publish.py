@@ -8,10 +8,9 @@ import click
 
 from release_tool import chain
 from release_tool.cli.belief import resolve_api, resolve_destination
-from release_tool.cli.given import DestinationOptions, SigningOptions
+from release_tool.cli.given import DestinationOptions, SigningOptions, SourceOptions
 from release_tool.cli.options import (
     DIRECTORY,
-    FILE,
     text,
     with_destination,
     with_github,
@@ -20,10 +19,12 @@ from release_tool.cli.options import (
     with_output,
     with_settings,
     with_signing,
+    with_sources_online,
 )
 from release_tool.cli.releases import show_release
 from release_tool.cli.settings import Settings
 from release_tool.cli.sources import open_source
+from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.core.locks import in_turn
@@ -35,8 +36,7 @@ from release_tool.sigstore.trust.instance import open_instance
 
 
 @click.command("publish")
-@click.option("--upstream-dir", type=DIRECTORY, required=True, help="The audited checkout.")
-@click.option("--checkpoint", type=FILE, required=True, help="Upstream's weights, as pinned.")
+@with_sources_online
 @text("--repo", "OWNER/NAME", "Where the release goes.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
 @with_destination
@@ -50,8 +50,7 @@ from release_tool.sigstore.trust.instance import open_instance
 def command(
     state: State,
     settings: Settings,
-    upstream_dir: Path,
-    checkpoint: Path,
+    sources: SourceOptions,
     repo: str | None,
     out: Path,
     destination: DestinationOptions,
@@ -64,17 +63,20 @@ def command(
 
     Nothing is visible until everything is there and verified. Run the same command again after any
     interruption: it goes on where it stopped, and published bytes are never changed. The token
-    comes from GH_TOKEN or GITHUB_TOKEN.
+    comes from GH_TOKEN or GITHUB_TOKEN. Checkout and checkpoint are fetched by the recipe's pins
+    where they are not given, once: the cache keeps them.
 
     \b
-    Example:
+    Examples:
+      release-tool publish --repo VMAFx/vmafx
       release-tool publish --upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx
     """
     # What can fail cheaply fails first: nothing is exported for want of a token.
     to, token = resolve_destination(destination, repo, settings, latest), require_token(os.environ)
     api = resolve_api(github_api, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
-    source, builder = chain.Source(upstream_dir, checkpoint), Builder.from_environment(os.environ)
+    builder = Builder.from_environment(os.environ)
+    source = resolve_source(sources, settings.recipe, state)
     plan = chain.Plan(source, settings.recipe, out)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with (

@@ -4,18 +4,26 @@ from pathlib import Path
 
 import click
 
-from release_tool.cli.options import DIRECTORY, FILE, with_output, with_settings
+from release_tool.cli.given import SourceOptions
+from release_tool.cli.options import (
+    DIRECTORY,
+    with_output,
+    with_settings,
+    with_sources,
+)
 from release_tool.cli.rehearsing import Rehearsal, rehearse
 from release_tool.cli.settings import Settings
+from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
-from release_tool.core.errors import UsageError
 from release_tool.core.locks import only_one
 from release_tool.rehearsal.github_faults import Fault
 
 
 @click.command("rehearse")
-@click.option("--upstream-dir", type=DIRECTORY, help="A real checkout; else a small stand-in.")
-@click.option("--checkpoint", type=FILE, help="A real checkpoint, together with --upstream-dir.")
+@click.option(
+    "--pinned", is_flag=True, help="The recipe's own network, fetched; not a small stand-in."
+)
+@with_sources
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
 @click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Where files go.")
 @click.option(
@@ -38,8 +46,8 @@ from release_tool.rehearsal.github_faults import Fault
 def command(
     state: State,
     settings: Settings,
-    upstream_dir: Path | None,
-    checkpoint: Path | None,
+    pinned: bool,
+    sources: SourceOptions,
     unpinned_checkpoint: bool,
     out: Path,
     rekor: str,
@@ -51,22 +59,26 @@ def command(
     sockets on 127.0.0.1, and needs neither a network nor an account. Keys are thrown away at the
     end; nothing but the trusted root left in the output directory trusts what they signed.
 
+    What is released is a small stand-in upstream. With `--pinned`, a checkout or a checkpoint it is
+    the recipe's own network, and what was not given is fetched by its pins.
+
     \b
     Examples:
       release-tool rehearse
+      release-tool rehearse --pinned
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
       release-tool rehearse --fault upload:reset:2 --fault publish:lost
     """
-    if (upstream_dir is None) != (checkpoint is None):
-        raise UsageError("--upstream-dir and --checkpoint go together")
+    on_cue = tuple(Fault.parse(fault) for fault in faults)
+    real = pinned or unpinned_checkpoint or sources.given
     rehearsal = Rehearsal(
         recipe=settings.recipe,
         out=out,
-        upstream=upstream_dir,
-        checkpoint=checkpoint,
-        pinned=not unpinned_checkpoint,
+        source=resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
+        if real
+        else None,
         rekor="v2" if rekor == "v2" else "v1",
-        faults=tuple(Fault.parse(fault) for fault in faults),
+        faults=on_cue,
     )
     with only_one(out, "rehearsing"):
         rehearse(rehearsal, state)

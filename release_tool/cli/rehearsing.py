@@ -41,9 +41,7 @@ class Rehearsal:
 
     recipe: Recipe
     out: Path
-    upstream: Path | None
-    checkpoint: Path | None
-    pinned: bool
+    source: chain.Source | None
     rekor: Literal["v1", "v2"]
     faults: tuple[Fault, ...] = ()
 
@@ -67,9 +65,8 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
 @contextmanager
 def open_source_of(rehearsal: Rehearsal) -> Iterator[tuple[chain.Source, Recipe]]:
     """Yield the real source, or make a small upstream that lives as long as the rehearsal."""
-    if rehearsal.upstream is not None and rehearsal.checkpoint is not None:
-        source = chain.Source(rehearsal.upstream, rehearsal.checkpoint, pinned=rehearsal.pinned)
-        yield source, rehearsal.recipe
+    if rehearsal.source is not None:
+        yield rehearsal.source, rehearsal.recipe
         return
     with temporary_directory() as place:
         upstream = make_upstream(place)

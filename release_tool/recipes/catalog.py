@@ -43,6 +43,9 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
         base = tables.pop("base", "u2netp")
         if base not in RECIPES:
             raise ValueError(f"base is none of {', '.join(RECIPES)}: {base!r}")
+        checkpoint = tables.get("checkpoint")
+        if isinstance(checkpoint, dict) and "sha256" in checkpoint:
+            checkpoint.setdefault("sources", [])  # the base's have another checkpoint
         return depart(RECIPES[base], tables, "")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
@@ -73,10 +76,8 @@ def convert(old: Any, given: Any, where: str) -> Any:
             return RepoSlug.parse(given)
         case frozenset():
             return frozenset(strings(given, where))
-        case tuple() if where.endswith("skeletons"):
-            return tuple((toolchain, Sha256.parse(digest)) for toolchain, digest in given.items())
         case tuple():
-            return tuple((int(height), int(width)) for height, width in given)
+            return convert_list(given, where)
         case float() if isinstance(given, int | float) and not isinstance(given, bool):
             return float(given)
         case _ if is_dataclass(old):
@@ -84,6 +85,15 @@ def convert(old: Any, given: Any, where: str) -> Any:
         case _ if type(given) is type(old):
             return given
     raise ValueError(f"{where} should be of type {type(old).__name__}")
+
+
+def convert_list(given: Any, where: str) -> tuple[Any, ...]:
+    """Give a TOML value the type of the list that a recipe has in this place."""
+    if where.endswith("skeletons"):
+        return tuple((toolchain, Sha256.parse(digest)) for toolchain, digest in given.items())
+    if where.endswith("sources"):
+        return tuple(strings(given, where))
+    return tuple((int(height), int(width)) for height, width in given)
 
 
 def strings(given: Any, where: str) -> list[str]:

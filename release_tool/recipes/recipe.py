@@ -32,11 +32,13 @@ class CheckpointPin:
     """The checkpoint, fixed in advance; `path` is upstream's name for it, `tensors` its count.
 
     `tensors` counts the float32 entries of the state dict, those that become initializers.
+    `sources` are addresses to try in this order, upstream's own first; the digest alone decides.
     """
 
     path: str
     sha256: Sha256
     tensors: int
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_inner_path(self.path)

@@ -12,11 +12,16 @@ U2NET = Recipe(
     model_id="u2net_mirror_v1",
     tag="u2net-mirror-v1",
     upstream=replace(UPSTREAM, class_name="U2NET"),
-    # 176,290,937 bytes, published by upstream behind a Google Drive page.
+    # 176,290,937 bytes. Upstream's README names the first source, which puts a page before so
+    # large a file (`upstream/drive.py`); the second is a mirror.
     checkpoint=CheckpointPin(
         path="saved_models/u2net/u2net.pth",
         sha256=Sha256("10025a17f49cd3208afc342b589890e402ee63123d6f2d289a4a0903695cce58"),
         tensors=686,
+        sources=(
+            "https://drive.google.com/uc?export=download&id=1ao1ovG1Qtx4b7EoskHXmi2E9rp5CHLcZ",
+            "https://huggingface.co/netradrishti/u2net-saliency/resolve/main/models/u2net.pth",
+        ),
     ),
     graph=replace(
         GRAPH,

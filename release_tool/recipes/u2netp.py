@@ -23,12 +23,16 @@ UPSTREAM = UpstreamPin(
     license_sha256=Sha256("c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4"),
 )
 
-# 4,683,258 bytes, published by upstream behind a Google Drive page; at least five independent
-# projects record the same digest.
+# 4,683,258 bytes; at least five independent projects record the same digest. Upstream's README
+# names the first source; the second is a mirror.
 CHECKPOINT = CheckpointPin(
     path="saved_models/u2netp/u2netp.pth",
     sha256=Sha256("e7567cde013fb64813973ce6e1ecc25a80c05c3ca7adbc5a54f3c3d90991b854"),
     tensors=686,
+    sources=(
+        "https://drive.google.com/uc?export=download&id=1rbSTGKAE-MTxBYHd-51l2hMOQPT_7EPy",
+        "https://huggingface.co/netradrishti/u2net-saliency/resolve/main/models/u2netp.pth",
+    ),
 )
 
 ATTRIBUTION = Attribution(

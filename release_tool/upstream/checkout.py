@@ -15,6 +15,10 @@ from release_tool.upstream.git import Repository, open_repository
 from release_tool.upstream.license import check_apache_2, find_notice
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
+LINE_ENDINGS_HINT = (
+    "clone it without converting line endings: git clone -c core.autocrlf=false ADDRESS; "
+    "or leave --upstream-dir out, then it is fetched so"
+)
 REGULAR_MODES = frozenset({"100644", "100755"})
 
 
@@ -68,6 +72,12 @@ def read_source(directory: Path, inner: str) -> bytes:
 def check_digest(content: bytes, inner: str, expected: Sha256) -> None:
     """Compare a file of the checkout with its pin."""
     found = Sha256.of_bytes(content)
+    if found != expected and Sha256.of_bytes(content.replace(b"\r\n", b"\n")) == expected:
+        raise InputError(
+            f"{inner} of the checkout has other line endings than the audited file, CRLF for LF: "
+            "git was told to convert them",
+            hint=LINE_ENDINGS_HINT,
+        )
     if found != expected:
         raise InputError(
             f"{inner} of the checkout is not the audited one: it has {found}, "

@@ -18,10 +18,12 @@ from release_tool.net.anywhere import Response, open_anywhere
 from release_tool.net.hops import Hop
 from release_tool.net.sockets import Resolve, Sockets, resolve_name
 from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.drive import find_download
 
 DEADLINE_SECONDS = 1800.0
 PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|script)[\s>]", re.IGNORECASE)
 PAGE_HINT = "a viewer or a quota page, perhaps; give an address that answers with the file itself"
+MAX_PAGE_BYTES = 64 * 1024
 LOGIN_HINT = "no login is ever sent; give an address that answers everybody with the file itself"
 
 
@@ -33,6 +35,15 @@ class FetchedCheckpoint:
     size: int
     digest: Sha256
     reused: bool
+
+
+class WebPage(InputError):
+    """There is a web page where the file should be; `content` is its beginning."""
+
+    def __init__(self, hop: Hop, content: bytes) -> None:
+        super().__init__(f"{hop.name} answered with a web page, not with the file", hint=PAGE_HINT)
+        self.address = str(hop.address)
+        self.content = content
 
 
 def fetch_checkpoint(
@@ -56,6 +67,21 @@ def fetch_checkpoint(
         return FetchedCheckpoint(to, to.stat().st_size, pinned, reused=True)
     sockets = Sockets(resolve, clock)
     sockets.allow(deadline_seconds)
+    try:
+        return fetch_file(given, recipe, to, sockets, progress)
+    except WebPage as page:
+        download = find_download(page.content, page.address)
+        if download is None:
+            raise
+    progress.note("a page stands before the file, with a form that leads to it")
+    return fetch_file(Hop.given(download), recipe, to, sockets, progress)
+
+
+def fetch_file(
+    given: Hop, recipe: Recipe, to: Path, sockets: Sockets, progress: Progress
+) -> FetchedCheckpoint:
+    """Fetch the pinned checkpoint from one address; raises `WebPage` where a page stands there."""
+    pinned = recipe.checkpoint.sha256
     with new_file(to) as quarantine, open_anywhere(given, sockets) as (hop, answer):
         check_answer(hop, answer)
         size, digest = copy(hop, answer, quarantine, recipe, progress)
@@ -77,9 +103,19 @@ def check_answer(hop: Hop, response: Response) -> None:
     if status != 200:
         raise InputError(f"{host} answered {status}", hint="is that the address of the file?")
     if response.headers.get("content-type", "").lower().startswith("text/html"):
-        raise InputError(f"{host} answered with a web page, not with the file", hint=PAGE_HINT)
+        raise WebPage(hop, read_page(response))
     if response.headers.get("content-encoding", "identity") != "identity":
         raise InputError(f"{host} compressed its answer, which was not asked for")
+
+
+def read_page(response: Response) -> bytes:
+    """Read the beginning of a web page, in which the form of a large file's page stands."""
+    page = b""
+    for chunk in response.iter_raw():
+        page += chunk
+        if len(page) > MAX_PAGE_BYTES:
+            break
+    return page[:MAX_PAGE_BYTES]
 
 
 def copy(

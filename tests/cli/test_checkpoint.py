@@ -50,7 +50,9 @@ def test_what_cannot_be_had_is_told_by_the_exit_code(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_address_and_a_target_are_needed(run):
+def test_a_target_is_needed_and_an_address_where_the_recipe_has_none(run, standin):
     assert run("checkpoint", "https://example.org/x").code == 2
-    assert run("checkpoint", "--to", "x").code == 2
+    sourceless = run("checkpoint", "--to", "x", "--recipe", standin.recipe_file)
+    assert sourceless.code == 3
+    assert "names no source of its checkpoint" in sourceless.err
     assert run("checkpoint", "nonsense", "--to", "x").code == 3

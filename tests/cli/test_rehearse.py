@@ -51,12 +51,6 @@ def test_the_manifest_of_a_rehearsal_names_no_path_of_this_machine(rehearsed):
         assert path.encode() not in content
 
 
-def test_checkout_and_checkpoint_go_together(run, tmp_path: Path):
-    result = run("rehearse", "--upstream-dir", tmp_path)
-    assert result.code == 2
-    assert "go together" in result.err
-
-
 def test_a_rehearsal_over_an_older_one_signs_anew(run, rehearsed, tmp_path: Path):
     shutil.copytree(rehearsed.directory, tmp_path / "dist")
     result = run("rehearse", "--out", tmp_path / "dist", "--json")

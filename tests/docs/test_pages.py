@@ -26,7 +26,9 @@ from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.claims import Claims
+from release_tool.rehearsal.exchange import Response
 from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from tests.conftest import write_recipe
@@ -117,8 +119,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     place = tmp_path_factory.mktemp("pages")
     made = make_upstream(place)
     made.checkout.rename(place / "U-2-Net")
-    recipe = replace(made.recipe, publisher=U2NETP.publisher)
-    (place / "standin.toml").write_text(write_recipe(recipe))
+    weights = Response(200, {}, made.checkpoint.read_bytes())
     claims = Claims.of(str(U2NETP.publisher.repo), ref=U2NETP.publisher.ref)
     shim = place / "bin" / "release-tool"
     shim.parent.mkdir()
@@ -127,7 +128,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with (
         start_sigstore(claims=claims) as sigstore,
         start_github(repo=str(claims.repo), commits={"master": claims.sha.hex}) as github,
+        LoopbackServer("shelf", [Route("GET", "/u2netp.pth", lambda _: weights)]) as shelf,
     ):
+        # What a page fetches by its pins comes from this machine.
+        repo, sources = (place / "U-2-Net").as_uri(), (f"{shelf.url}/u2netp.pth",)
+        recipe = replace(
+            made.recipe,
+            publisher=U2NETP.publisher,
+            upstream=replace(made.recipe.upstream, repo=repo),
+            checkpoint=replace(made.recipe.checkpoint, sources=sources),
+        )
+        (place / "standin.toml").write_text(write_recipe(recipe))
         github.state.default_branch = "master"
         (place / "trust_config.json").write_bytes(sigstore.trust_config)
         lines = {
@@ -145,6 +156,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             "HOME": str(place / "home"),
             "LANG": "C.UTF-8",
             "GH_TOKEN": github.token,
+            "RELEASE_TOOL_CACHE": str(place / "cache"),
             "RELEASE_TOOL_CONFIG": "release-tool.toml",
         }
         reader = Reader(place, environment, github)

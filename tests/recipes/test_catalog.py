@@ -68,9 +68,28 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     assert recipe.skeleton_for("2.14.0") is None
 
 
+def test_another_checkpoint_has_other_sources_or_none():
+    changed = parse_recipe(f"[checkpoint]\nsha256 = '{DIGEST}'".encode(), "own.toml")
+    assert changed.checkpoint.sources == ()
+    named = b"[checkpoint]\nsources = ['https://example.org/x', 'https://example.net/x']"
+    assert parse_recipe(named, "own.toml").checkpoint.sources == (
+        "https://example.org/x",
+        "https://example.net/x",
+    )
+    assert parse_recipe(b"model_id = 'own'", "own.toml").checkpoint == U2NETP.checkpoint
+
+
+def test_upstreams_own_source_comes_first():
+    for recipe in (U2NETP, U2NET):
+        hosts = [source.split("/")[2] for source in recipe.checkpoint.sources]
+        assert hosts == ["drive.google.com", "huggingface.co"]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
+        ("[checkpoint]\nsources = 'https://example.org'", "should be a list of strings"),
+        ("checkpoint = 3", "checkpoint is not a table"),
         ("base = 'none'", "base is none of"),
         ("nonsense", "is not a recipe"),
         ("colour = 'red'", "unknown key colour"),

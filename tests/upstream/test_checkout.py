@@ -83,6 +83,17 @@ def test_a_changed_module_is_refused(upstream):
     refused(upstream.checkout, upstream.recipe, "model/u2net.py of the checkout is not the audited")
 
 
+def test_a_checkout_with_converted_line_endings_is_refused_with_advice(upstream, git):
+    git("config", "core.autocrlf", "true")
+    for path in ("model/u2net.py", "README.md", "LICENSE"):
+        (upstream.checkout / path).unlink()
+    git("checkout", "--", ".")
+    assert b"\r\n" in (upstream.checkout / "model/u2net.py").read_bytes()
+    error = refused(upstream.checkout, upstream.recipe, "other line endings than the audited")
+    assert "git clone -c core.autocrlf=false" in str(error.hint)
+    assert "line endings" in str(error.hint)
+
+
 def test_a_changed_module_is_seen_even_if_the_index_is_told_to_look_away(upstream, git):
     git("update-index", "--assume-unchanged", "model/u2net.py")
     (upstream.checkout / "model/u2net.py").write_text(MODULE + "\n# changed\n")

@@ -22,7 +22,15 @@ from release_tool.upstream.download import fetch_checkpoint
 
 CONTENT = os.urandom(300_000)
 OCTETS = {"Content-Type": "application/octet-stream"}
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 LIMIT = 400_000
+
+
+def page(action: str) -> Response:
+    """A page before a large file, with one form."""
+    fields = '<input type="hidden" name="confirm" value="t"><input name="q" value="no">'
+    text = f'<html><form id="download-form" action="{action}" method="get">{fields}</form></html>'
+    return Response(200, HTML, text.encode())
 
 
 def trickle(pieces: int) -> Iterator[bytes]:
@@ -43,6 +51,10 @@ ANSWERS = {
     "short": lambda: Response(200, OCTETS, CONTENT[:-1]),
     "empty": lambda: Response(200, OCTETS, b""),
     "page": lambda: Response(200, {"Content-Type": "Text/HTML"}, b"<html>"),
+    "button": lambda: page("/right?a=1"),
+    "two-buttons": lambda: page("/button"),
+    "button-elsewhere": lambda: page("http://127.0.0.1:1/right"),
+    "long-page": lambda: Response(200, HTML, iter([b"<html>" * 10_000] * 100)),
     "hidden-page": lambda: Response(200, OCTETS, b"\xef\xbb\xbf\n <!DOCTYPE HTML><p>Quota"),
     "huge": lambda: Response(200, OCTETS, iter([]), 10**12),
     "endless": lambda: Response(200, OCTETS, trickle(10**9)),
@@ -95,7 +107,7 @@ def recipe() -> Recipe:
     )
 
 
-@pytest.mark.parametrize("name", ["right", "chunked", "moved"])
+@pytest.mark.parametrize("name", ["right", "chunked", "button", "moved"])
 def test_the_pinned_bytes_arrive_whole(server, recipe, tmp_path: Path, name: str):
     to = tmp_path / "new" / "u2netp.pth"
     found = fetch_checkpoint(f"{server.url}/{name}", recipe, to)
@@ -132,6 +144,9 @@ def test_another_file_of_that_name_is_replaced_only_by_the_pinned_one(
         ("short", InputError, "the recipe u2netp pins"),
         ("empty", InputError, "the recipe u2netp pins"),
         ("page", InputError, "answered with a web page"),
+        ("two-buttons", InputError, "answered with a web page"),
+        ("button-elsewhere", InputError, "answered with a web page"),
+        ("long-page", InputError, "answered with a web page"),
         ("hidden-page", InputError, "sent a web page"),
         ("huge", InputError, "more than the 400000 bytes"),
         ("endless", InputError, "more than the 400000 bytes"),

@@ -52,7 +52,6 @@ class Shelf:
     def answer(self, request: Request) -> Response:
         """Answer by the name that is asked for."""
         self.asked += 1
-        port = self.url.rpartition(":")[2]
         octets = {"Content-Type": "application/octet-stream"}
         match request.parameters["name"]:
             case "u2netp.pth":
@@ -60,7 +59,7 @@ class Shelf:
             case "moved":
                 return Response(302, {"Location": "/u2netp.pth"})
             case "elsewhere":
-                return Response(302, {"Location": f"http://localhost:{port}/u2netp.pth"})
+                return Response(302, {"Location": "http://example.org/u2netp.pth"})
             case "page":
                 page = b"<!doctype html><title>Quota exceeded</title>"
                 return Response(200, {"Content-Type": "text/html; charset=utf-8"}, page)
@@ -162,7 +161,6 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
         copied = shutil.copytree(source, tree / name, ignore=IGNORED) if source.is_dir() else None
         if copied is None:
             shutil.copyfile(source, tree / name)
-    (tree / "standin.toml").write_text(write_recipe(recipe))
     (tree / "release-tool.toml").write_text('sigstore = "trust_config.json"\n')
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*declared["dependencies"], *declared["optional-dependencies"]["export"]]
@@ -178,6 +176,9 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
         open_shelf(made.checkpoint.read_bytes()) as shelf,
     ):
         (tree / "trust_config.json").write_bytes(sigstore.trust_config)
+        dead_first = (f"{shelf.url}/missing", f"{shelf.url}/u2netp.pth")
+        recipe = replace(recipe, checkpoint=replace(recipe.checkpoint, sources=dead_first))
+        (tree / "standin.toml").write_text(write_recipe(recipe))
         sources = Sources(str(CLAIMS.repo), CLAIMS.sha.hex, tree, {UPSTREAM: made.checkout})
         services = Services(github, sigstore, sources, CLAIMS, wheels)
         yield Project(services, shelf, place, recipe)

@@ -220,10 +220,17 @@ def test_a_checkpoint_address_that_is_none_stops_the_run(project, text: str):
     refused_harmlessly(project, run, before)
 
 
+def test_without_an_address_the_recipes_sources_are_asked_in_their_order(project):
+    run = project.run(checkpoint_url="").go(until="export")
+    assert results(run)["export"] == "success", logs(run)
+    assert "source 1 of the checkpoint failed" in run.jobs["export"].log
+    assert f"from source 2, {project.shelf.url}/u2netp.pth" in run.jobs["export"].log
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("elsewhere", "redirects to another host, localhost"),
+        ("elsewhere", "redirects to example.org without https"),
         ("page", "answered with a web page"),
         ("endless", "sends more than the"),
         ("other", "the recipe standin pins"),
