@@ -25,9 +25,11 @@ from release_tool.export.run import Export, export_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.github.client import GitHub
+from release_tool.github.download import fetch_release
 from release_tool.github.preflight import Ready, check_ready
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.transaction import publish_release
+from release_tool.github.transfer import ReadApi
 from release_tool.provenance.description import describe_release
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.provenance.statement import Builder, make_statement
@@ -48,10 +50,9 @@ from release_tool.sigstore.sign.token import Identity, check_builder
 from release_tool.sigstore.trust.instance import SigstoreInstance, TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.upstream.checkout import Checkout, open_checkout
-from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
+from release_tool.verify.limits import asset_limits
 from release_tool.verify.release import VerifiedRelease
-from release_tool.verify.transfer import Source as ReleaseSource
 from release_tool.verify.verdict import verify_release
 
 
@@ -91,7 +92,7 @@ class Publication:
     """Where a release goes, and how it is read back from there."""
 
     github: GitHub
-    source: ReleaseSource
+    source: ReadApi
     to: Destination
     keep_draft: bool = False
 
@@ -279,14 +280,13 @@ def fetch_and_verify(
 
         def fetch() -> Path:
             return fetch_release(
-                source.client,
-                source.api,
+                source,
                 to.repo,
                 to.tag,
-                recipe,
+                asset_limits(recipe),
                 place,
+                optional={recipe.names.notice},
                 progress=progress,
-                token=source.token,
             )
 
         try:

@@ -28,11 +28,11 @@ from release_tool.github.attestation import keep_bundle
 from release_tool.github.client import GitHub
 from release_tool.github.plan import ServerState, read_marker
 from release_tool.github.remote import RemoteRelease
+from release_tool.github.transfer import OCTETS, ReadApi, read_body
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import Evidence
-from release_tool.verify.transfer import OCTETS, Source, read_body
 
 RUN_AGAIN = "run the same command again: it leaves the release as it is, and goes on from there"
 
@@ -80,7 +80,7 @@ def prove_earlier_export(
 def adopt_signatures(
     github: GitHub,
     state: ServerState,
-    source: Source,
+    source: ReadApi,
     to: Destination,
     recipe: Recipe,
     exported: ExportedRelease,
@@ -113,7 +113,7 @@ def find_draft(
 def adopt_from(
     release: RemoteRelease,
     github: GitHub,
-    source: Source,
+    source: ReadApi,
     to: Destination,
     recipe: Recipe,
     out: Path,

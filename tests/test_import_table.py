@@ -20,7 +20,7 @@ STAGES = {
     "gates": {"checkpoint"},
     "provenance": {"checkpoint", "upstream"},
     "sigstore": set(),
-    "github": set(),
+    "github": {"net"},
     "verify": {"sigstore", "provenance", "gates"},
     "rehearsal": set(),
 }
@@ -76,6 +76,16 @@ def test_torch_and_onnx_are_imported_by_the_export_stage_alone():
             users[name.split(".")[0]].add(stage_of(path))
     for package, stages in HEAVY.items():
         assert users[package] <= stages, f"{package} is imported by {users[package]}"
+
+
+def test_one_room_speaks_http():
+    users = {
+        stage_of(path)
+        for path in modules()
+        for name in imports_of(path)
+        if name.split(".")[0] in {"httpx", "httpcore"}
+    }
+    assert users == {"net"}
 
 
 def test_no_identity_is_compared_by_pattern_prefix_or_case():

@@ -8,17 +8,18 @@ import click
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import SignerOptions, TrustOptions
 from release_tool.cli.options import DIRECTORY, with_verifying
+from release_tool.cli.reading import open_read_api
 from release_tool.cli.settings import Settings
-from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
+from release_tool.github.download import fetch_release
 from release_tool.sigstore.trust.instance import open_trusted_root
-from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.install import install_release
+from release_tool.verify.limits import asset_limits
 from release_tool.verify.quarantine import open_quarantine
 from release_tool.verify.verdict import verify_release
 
@@ -63,18 +64,17 @@ def command(
     root = open_trusted_root(root_source(trust, settings), offline=False, progress=state)
     with (
         open_quarantine(directory, wanted) as place,
-        open_source(asked.value, find_token(os.environ)) as source,
+        open_read_api(asked.value, find_token(os.environ)) as source,
     ):
         with state.stage("download"):
             fetch_release(
-                source.client,
-                source.api,
+                source,
                 wanted.repo,
                 wanted.tag,
-                settings.recipe,
+                asset_limits(settings.recipe),
                 place,
+                optional={settings.recipe.names.notice},
                 progress=state,
-                token=source.token,
             )
         with state.stage("verify"):
             evidence = open_evidence(place, settings.recipe)

@@ -6,20 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from release_tool.cli.judging import FindBundles
-from release_tool.cli.sources import open_source
+from release_tool.cli.reading import open_read_api
 from release_tool.cli.tokens import find_token
 from release_tool.core.ahead import HashFile
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination, RepoSlug
-from release_tool.verify.download import fetch_attestations, fetch_release_bundle
-from release_tool.verify.transfer import Source
+from release_tool.github.download import fetch_attestations, fetch_release_bundle
+from release_tool.github.transfer import ReadApi
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 
 
 @contextmanager
 def open_origin(origin: str, api: str, hash_file: HashFile) -> Iterator[FindBundles]:
     """Yield what fetches a model's bundles from `OWNER/NAME@TAG`, or from `OWNER/NAME`."""
-    with open_source(api, find_token(os.environ)) as source:
+    with open_read_api(api, find_token(os.environ)) as source:
         if "@" in origin:
             release = Destination.parse(origin)
             yield lambda model, digest: fetch_from_release(source, release, model, digest)
@@ -31,16 +32,16 @@ def open_origin(origin: str, api: str, hash_file: HashFile) -> Iterator[FindBund
 
 
 def fetch_from_release(
-    source: Source, release: Destination, model: str, digest: Sha256 | None
+    source: ReadApi, release: Destination, model: str, digest: Sha256 | None
 ) -> tuple[bytes, ...]:
     """Fetch the bundle that stands beside a model's name in a release."""
     if digest is not None:
         raise UsageError("a release is asked by file name: name the model's file")
     name = f"{Path(model).name}.sigstore.json"
     repo, tag = release.repo, release.tag
-    return (fetch_release_bundle(source.client, source.api, repo, tag, name, token=source.token),)
+    return (fetch_release_bundle(source, repo, tag, name, BUNDLE_LIMIT_BYTES),)
 
 
-def fetch_from_attestations(source: Source, repo: RepoSlug, digest: Sha256) -> tuple[bytes, ...]:
+def fetch_from_attestations(source: ReadApi, repo: RepoSlug, digest: Sha256) -> tuple[bytes, ...]:
     """Fetch the bundles that GitHub keeps for a model's digest."""
-    return fetch_attestations(source.client, source.api, repo, digest, token=source.token)
+    return fetch_attestations(source, repo, digest)

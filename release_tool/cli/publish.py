@@ -21,9 +21,9 @@ from release_tool.cli.options import (
     with_signing,
     with_sources_online,
 )
+from release_tool.cli.reading import open_read_api
 from release_tool.cli.releases import show_release
 from release_tool.cli.settings import Settings
-from release_tool.cli.sources import open_source
 from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -82,7 +82,7 @@ def command(
     with (
         in_turn(out, state.note),
         open_github(api, token, progress=state) as github,
-        open_source(api, token) as released,
+        open_read_api(api, token) as released,
     ):
         identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
         target = chain.Publication(github, released, to, keep_draft=keep_draft)

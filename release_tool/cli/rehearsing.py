@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from release_tool import chain
+from release_tool.cli.reading import open_read_api
 from release_tool.cli.render import file_documents, file_rows
-from release_tool.cli.sources import open_source
 from release_tool.cli.state import BLANK, State
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
@@ -89,7 +89,7 @@ def release(
     plan = chain.Plan(source, recipe, rehearsal.out, reuse=False)
     with (
         open_github(github.api, github.token, progress=state) as client,
-        open_source(github.api, None) as consumer,
+        open_read_api(github.api, None) as consumer,
     ):
         target = chain.Publication(client, consumer, to)
         services = chain.Services(instance, identity, builder, target)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from release_tool.core.errors import PublishError, UsageError
-from release_tool.core.token import Token
+from release_tool.net.token import Token
 
 TOKEN_VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
 

@@ -23,9 +23,9 @@ from release_tool.cli.options import (
     with_output,
     with_settings,
 )
+from release_tool.cli.reading import open_read_api
 from release_tool.cli.releases import show_release
 from release_tool.cli.settings import Settings
-from release_tool.cli.sources import open_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
 from release_tool.core.names import Latest
@@ -70,7 +70,7 @@ def command(
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
-    with open_github(api, token, progress=state) as github, open_source(api, token) as source:
+    with open_github(api, token, progress=state) as github, open_read_api(api, token) as source:
         target = chain.Publication(github, source, to, keep_draft=keep_draft)
         result, _verified = chain.upload_release(
             directory, settings.recipe, target, belief.signer, root, progress=state

@@ -13,7 +13,8 @@ from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError
 from release_tool.core.names import RepoSlug
 from release_tool.github.client import GitHub
-from release_tool.github.failures import AnswerLost, Forbidden, NotFound
+from release_tool.github.failures import Forbidden, NotFound
+from release_tool.net.failures import AnswerLost
 
 ATTEMPTS = 3
 LIST_LAG_POLLS = 3

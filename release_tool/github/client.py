@@ -12,16 +12,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-import httpx
-
-from release_tool.core.api import OLDEST_VERSION, open_client
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import PublishError, UsageError
 from release_tool.core.names import CommitId, Latest, RepoSlug, Tag
 from release_tool.core.progress import SILENT, Progress
-from release_tool.github.failures import AnswerLost, Forbidden, Moved, Refused
-from release_tool.github.origin import GITHUB_API, ApiRoot, Token
+from release_tool.github.failures import Forbidden, Moved, Refused
+from release_tool.github.origin import GITHUB_API, OLDEST_VERSION, ApiRoot
 from release_tool.github.patience import PATIENCE_SECONDS, Patience
 from release_tool.github.remote import (
     RemoteAsset,
@@ -45,8 +42,11 @@ from release_tool.github.wire import (
     Answer,
     Call,
     Wire,
-    join,
 )
+from release_tool.net.address import URL, join
+from release_tool.net.client import Client
+from release_tool.net.failures import AnswerLost
+from release_tool.net.token import Token
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def open_github(  # noqa: PLR0913 - one keyword a part of the outside world
     api: str = GITHUB_API,
     token: str | Token | None = None,
     *,
-    client: httpx.Client | None = None,
+    client: Client | None = None,
     progress: Progress = SILENT,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.time,
@@ -85,7 +85,7 @@ def open_github(  # noqa: PLR0913 - one keyword a part of the outside world
         raise ValueError("the client carries an Authorization header of its own")
     own = None
     if client is None:
-        client = own = open_client(root)
+        client = own = root.open_client()
     patience = Patience(progress, sleep, clock, patience_seconds)
     return GitHub(Wire(client, root, secret, patience, silence_seconds, answer_seconds), own)
 
@@ -93,7 +93,7 @@ def open_github(  # noqa: PLR0913 - one keyword a part of the outside world
 class GitHub:
     """Typed calls; every one raises `TryAgain`, `PublishError` or `ConflictError`."""
 
-    def __init__(self, wire: Wire, own_client: httpx.Client | None = None) -> None:
+    def __init__(self, wire: Wire, own_client: Client | None = None) -> None:
         self.wire = wire
         self.own_client = own_client
 
@@ -230,10 +230,9 @@ class GitHub:
         empty = Call(what, "POST", url, headers=headers, size=artifact.size)
 
         def attempt() -> RemoteAsset:
-            tick = self.wire.start_deadline(empty)
             with (
                 self.patience.progress.bar(artifact.name, artifact.size) as advance,
-                open_upload(artifact, path, advance, tick) as chunks,
+                open_upload(artifact, path, advance, self.wire.sockets.tick) as chunks,
             ):
                 return self.wire.exchange(replace(empty, content=chunks)).parse(what, parse_asset)
 
@@ -324,10 +323,8 @@ class GitHub:
     def hash_once(self, call: Call) -> Sha256:
         """Download once and hash what comes, which must be as long as the asset is said to be."""
         hasher, size = hashlib.sha256(), 0
-        tick = self.wire.start_deadline(call)
-        with self.wire.open_download(call) as response:
-            for chunk in response.iter_bytes():
-                tick()
+        with self.wire.open_download(call) as chunks:
+            for chunk in chunks:
                 hasher.update(chunk)
                 size += len(chunk)
                 if size > call.size:
@@ -337,7 +334,7 @@ class GitHub:
         return Sha256(hasher.hexdigest())
 
 
-def read_repository(answer: Answer) -> RemoteRepository | httpx.URL | None:
+def read_repository(answer: Answer) -> RemoteRepository | URL | None:
     """Read a repository, or where it has moved to; None where that is no address."""
     if answer.status in REDIRECTS:
         return join(answer.url, answer.headers.get("location", ""))

@@ -1,4 +1,4 @@
-"""What can go wrong in a call to GitHub, as errors that say what a caller may do next.
+"""What GitHub says no to, as errors that say what a caller may do next.
 
 Deciding what to do is for the callers; nothing here waits, repeats or prints.
 """
@@ -12,26 +12,12 @@ from typing import Any
 
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain
+from release_tool.net.failures import AnswerLost
 
 TEXT_LIMIT = 200
 HTML_TITLE = re.compile(rb"<title[^>]*>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
 PERMISSION_HINT = "the token needs the permission to write the repository's contents"
 BURNT_TAG = "used by an immutable release"
-
-
-class NotSent(TryAgain):
-    """The request never reached GitHub, so it may be repeated whatever it asks for."""
-
-
-class AnswerLost(TryAgain):
-    """The request may have been carried out: no answer came, or none that can be read.
-
-    Only a request that changes nothing, or changes the same thing twice, may be repeated blindly.
-    """
-
-
-class TooSlow(AnswerLost):
-    """The time for the call ran out before its answer was whole; a peer may do so on purpose."""
 
 
 class RateLimited(TryAgain):

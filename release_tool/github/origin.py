@@ -1,32 +1,66 @@
-"""Where a token may go: the origins that the API's address makes trusted.
+"""The address of a GitHub REST API, and where its token may go: the origins that it makes trusted.
 
 Nothing here sends anything.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
-import httpx
-
-from release_tool.core import api
-from release_tool.core.api import is_loopback, origin_of, parse_url
-from release_tool.core.errors import PublishError
-from release_tool.core.token import Token
+from release_tool.core.errors import PublishError, UsageError
+from release_tool.net.address import (
+    MAX_SHOWN,
+    URL,
+    is_local,
+    origin_of,
+    parse_url,
+    without_login,
+)
+from release_tool.net.client import Client, open_client
 
 GITHUB_API = "https://api.github.com"
 GITHUB = "github.com"
 TENANTS = ["ghe", "com"]
 """Where enterprises with data residency are, each as NAME.ghe.com with hosts of its own."""
-
-__all__ = ["GITHUB_API", "ApiRoot", "Token"]
+NEWEST_VERSION = "2026-03-10"
+OLDEST_VERSION = "2022-11-28"
+ENTERPRISE_PATH = "/api/v3"
 
 
 @dataclass(frozen=True, slots=True)
-class ApiRoot(api.ApiRoot):
-    """The address of an API that is published to; it knows where the token may go."""
+class ApiRoot:
+    """The address of a GitHub REST API: `url` without a final slash."""
 
-    def trusts(self, url: httpx.URL) -> bool:
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an API's address; raises `UsageError` unless it is https, or http on loopback."""
+        url = parse_url(text)
+        plain = url is not None and not url.userinfo and not url.query and not url.fragment
+        if url is None or not plain or not (url.scheme == "https" or is_local(url)):
+            raise UsageError(
+                f"not the address of a GitHub API: {without_login(text)[:MAX_SHOWN]!r}",
+                hint="write it as https://HOST/api/v3; http is for loopback only",
+            )
+        return cls(str(url).rstrip("/"))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the API is a stand-in on this very machine."""
+        return is_local(URL(self.url))
+
+    @property
+    def version(self) -> str:
+        """Name the version to ask for; an Enterprise server refuses one newer than itself."""
+        return OLDEST_VERSION if self.url.endswith(ENTERPRISE_PATH) else NEWEST_VERSION
+
+    def open_client(self) -> Client:
+        """Open a client for this API; proxies of the environment never see loopback."""
+        return open_client(local=self.is_loopback, secure=URL(self.url).scheme == "https")
+
+    def trusts(self, url: URL) -> bool:
         """Decide whether a token may be sent to `url`: the API's own origin, or its upload host."""
-        own = httpx.URL(self.url)
+        own = URL(self.url)
         trusted = {origin_of(own)}
         domain = own.host.removeprefix("api.")
         named_alike = own.host != domain and own.scheme == "https" and own.port is None
@@ -49,10 +83,3 @@ class ApiRoot(api.ApiRoot):
         if not url.path.endswith(f"/releases/{release_id}/assets") or url.query:
             raise PublishError("the release names an upload address that is not its own")
         return str(url)
-
-    def check_redirect(self, url: httpx.URL) -> httpx.URL:
-        """Return `url` if a download may go on there: https, or loopback from loopback."""
-        safe = url.scheme == "https" or (self.is_loopback and is_loopback(url))
-        if not safe or url.userinfo:
-            raise PublishError("GitHub redirects a download to an address that is not https")
-        return url

@@ -129,14 +129,14 @@ Step = MakeDraft | RestoreTag | RemoveAsset | MeasureAsset | UploadAsset | Publi
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PublishingPlan:
     """The next steps; with `done`, the published release is there and holds what is wanted."""
 
     steps: tuple[Step, ...]
     done: RemoteRelease | None = None
 
 
-def plan_release(wanted: Wanted, state: ServerState) -> Plan:
+def plan_release(wanted: Wanted, state: ServerState) -> PublishingPlan:
     """Decide the next steps towards the wanted release; raises `ConflictError`.
 
     1. What is published is compared and never changed.
@@ -152,13 +152,15 @@ def plan_release(wanted: Wanted, state: ServerState) -> Plan:
     check_no_conflict(wanted.tag, wanted.marker.manifest, state.drafts)
     same = [draft for draft in state.drafts if is_same(wanted, draft)]
     if not same:
-        return Plan((MakeDraft(),))
+        return PublishingPlan((MakeDraft(),))
     draft = min(same, key=lambda draft: (draft.id != state.held, draft.id))
     steps = plan_draft(wanted, state, draft)
-    return Plan(steps or (Publish(draft),))
+    return PublishingPlan(steps or (Publish(draft),))
 
 
-def plan_after_publishing(wanted: Wanted, state: ServerState, published: RemoteRelease) -> Plan:
+def plan_after_publishing(
+    wanted: Wanted, state: ServerState, published: RemoteRelease
+) -> PublishingPlan:
     """Compare the published release; what is left of our drafts for its tag can go."""
     unknown = [
         asset
@@ -166,14 +168,16 @@ def plan_after_publishing(wanted: Wanted, state: ServerState, published: RemoteR
         if asset.state == UPLOADED and state.digest_of(asset) is None
     ]
     if unknown:
-        return Plan(tuple(MeasureAsset(asset) for asset in unknown))
+        return PublishingPlan(tuple(MeasureAsset(asset) for asset in unknown))
     difference = find_difference(wanted.artifacts, published.assets, state)
     if difference:
         raise ConflictError(
             f"{wanted.tag} is published already with other contents: {difference}",
             hint="choose another tag; what is published is never changed",
         )
-    return Plan(tuple(RemoveDraft(draft) for draft in find_leftovers(wanted, state)), published)
+    return PublishingPlan(
+        tuple(RemoveDraft(draft) for draft in find_leftovers(wanted, state)), published
+    )
 
 
 def find_leftovers(wanted: Wanted, state: ServerState) -> list[RemoteRelease]:

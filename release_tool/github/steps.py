@@ -14,12 +14,12 @@ from release_tool.core.errors import ConflictError, PublishError, ReleaseToolErr
 from release_tool.core.names import Latest, RepoSlug, Tag
 from release_tool.core.progress import Progress
 from release_tool.github.client import GitHub
-from release_tool.github.failures import AlreadyExists, AnswerLost, NotFound
+from release_tool.github.failures import AlreadyExists, NotFound
 from release_tool.github.plan import (
     MakeDraft,
     MeasureAsset,
-    Plan,
     Publish,
+    PublishingPlan,
     RemoveAsset,
     RemoveDraft,
     RestoreTag,
@@ -33,6 +33,7 @@ from release_tool.github.plan import (
 from release_tool.github.preflight import Ready, check_target
 from release_tool.github.remote import RemoteRelease
 from release_tool.github.state import fetch_draft, fetch_state
+from release_tool.net.failures import AnswerLost
 
 MAX_FAILURES = 4
 POLL_SECONDS = 2.0
@@ -44,7 +45,7 @@ SLOW_UPLOAD_BYTES_PER_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PublishingJob:
     """What is to be published, and how it is to be presented."""
 
     repo: RepoSlug
@@ -64,7 +65,7 @@ class Run:
     """
 
     github: GitHub
-    job: Job
+    job: PublishingJob
     progress: Progress
     state: ServerState = field(default_factory=ServerState)
     held: RemoteRelease | None = None
@@ -135,7 +136,7 @@ class Run:
         self.look_around = True
         return True
 
-    def act(self, plan: Plan) -> None:
+    def act(self, plan: PublishingPlan) -> None:
         """Carry out the steps until one leaves the state in doubt; the others are planned anew."""
         for step in plan.steps:
             try:

@@ -14,8 +14,8 @@ from release_tool.core.progress import Progress
 from release_tool.github.access import check_repository
 from release_tool.github.client import GitHub
 from release_tool.github.plan import (
-    Plan,
     Publish,
+    PublishingPlan,
     Wanted,
     find_leftovers,
     plan_release,
@@ -23,7 +23,7 @@ from release_tool.github.plan import (
 )
 from release_tool.github.preflight import Ready, describe_clock
 from release_tool.github.remote import DraftRelease, PublishedRelease, RemoteRelease
-from release_tool.github.steps import Job, Run, remove_draft
+from release_tool.github.steps import PublishingJob, Run, remove_draft
 
 MAX_ROUNDS = 40
 
@@ -63,7 +63,7 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     if ready is None:
         check_repository(github, repo)
         describe_clock(github)
-    job = Job(repo, wanted, dict(files), target, title, text, latest)
+    job = PublishingJob(repo, wanted, dict(files), target, title, text, latest)
     run = Run(github, job, progress, ready=ready)
     try:
         return finish(run, keep_draft=keep_draft)
@@ -96,7 +96,7 @@ def finish(run: Run, *, keep_draft: bool) -> PublishedRelease | DraftRelease:
     raise TryAgain(f"the draft of {tag} does not come to rest; another run may be working on it")
 
 
-def make_plan(run: Run) -> Plan:
+def make_plan(run: Run) -> PublishingPlan:
     """Plan the next steps; a run that lost the race for its tag takes its own draft along."""
     try:
         return plan_release(run.job.wanted, run.state)

@@ -1,38 +1,46 @@
-"""One conversation with GitHub: requests, limits, time-outs, repeats and redirects.
+"""One conversation with GitHub: calls, their limits of size and time, and what is repeated.
 
-It knows HTTP and who may see the token, and nothing of releases.
+It knows who may see the token, and nothing of releases.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-import httpx
 import tenacity
 
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import InputError, TryAgain
-from release_tool.core.watchdog import Watchdog, open_watch
 from release_tool.github.failures import (
-    AnswerLost,
     ErrorAnswer,
-    NotSent,
     RateLimited,
     Refused,
-    TooSlow,
     make_error,
     parse_date,
 )
-from release_tool.github.origin import ApiRoot, Token
+from release_tool.github.origin import ApiRoot
 from release_tool.github.patience import Patience
+from release_tool.net.address import URL
+from release_tool.net.client import Client, sockets_of
+from release_tool.net.exchange import (
+    Request,
+    Response,
+    is_plain,
+    iter_chunks,
+    make_request,
+    next_page,
+    open_answer,
+    send,
+)
+from release_tool.net.failures import AnswerLost, BadHop, NotSent, TooSlow
+from release_tool.net.hops import Hop
+from release_tool.net.token import Token
 
 T = TypeVar("T")
 
 JSON_TYPE = "application/vnd.github+json"
 BYTES_TYPE = "application/octet-stream"
-CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_TIMEOUT_SECONDS = 60.0
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 ERROR_LIMIT_BYTES = 64 * 1024
@@ -45,9 +53,7 @@ MIN_BYTES_PER_SECOND = 32 * 1024
 ATTEMPTS = 5
 SLOW_ATTEMPTS = 2
 """Who takes too long twice is not asked again: a question ends within about a minute."""
-MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,10 @@ class Answer:
     """A welcome answer with its whole body, which is small."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     content: bytes
-    url: httpx.URL
+    url: URL
+    next_page: URL | None
 
     def parse(self, what: str, parse: Callable[[Any], T]) -> T:
         """Read the JSON body; an unreadable one counts as an answer that was lost."""
@@ -93,34 +100,26 @@ class Answer:
             found = "an HTML page" if html else error.message
             raise AnswerLost(f"{what} failed: GitHub's answer cannot be read, {found}") from error
 
-    @property
-    def next_page(self) -> httpx.URL | None:
-        """Give the address of the next page of a list (RFC 8288), where there is one."""
-        links = httpx.Response(200, headers=self.headers).links
-        target = links.get("next", {}).get("url")
-        return join(self.url, target) if target else None
-
 
 class Wire:
-    """Sends calls through an `httpx.Client` with a token that only trusted origins see."""
+    """Sends calls through a client with a token that only trusted origins see."""
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: Client,
         api: ApiRoot,
         token: Token | None,
         patience: Patience,
         silence_seconds: float = SILENCE_TIMEOUT_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
         self.api = api
         self.token = token
         self.patience = patience
-        self.timeout = httpx.Timeout(silence_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        self.sockets = sockets_of(client)
+        self.silence_seconds = silence_seconds
         self.answer_seconds = answer_seconds
-        self.monotonic = monotonic
         self.server_time: float | None = None
         self.scopes: frozenset[str] | None = None
 
@@ -173,135 +172,84 @@ class Wire:
 
     def exchange(self, call: Call) -> Answer:
         """Send a call once and read its whole answer, within limits of size and time."""
-        with self.open(call, httpx.URL(call.url)) as response:
+        with self.open(call, URL(call.url)) as response:
             self.check(call, response)
-            content = self.read(call, response, ANSWER_LIMIT_BYTES)
+            content = self.read(response, ANSWER_LIMIT_BYTES)
             if len(content) > ANSWER_LIMIT_BYTES:
                 raise Refused(f"{call.what} failed: GitHub's answer is too long")
-            return Answer(response.status_code, response.headers, content, response.url)
+            following = next_page(response)
+            return Answer(response.status_code, response.headers, content, response.url, following)
 
     @contextlib.contextmanager
-    def open(self, call: Call, url: httpx.URL) -> Iterator[httpx.Response]:
+    def open(self, call: Call, url: URL) -> Iterator[Response]:
         """Send a call once and yield its answer unread; network failures become `TryAgain`."""
-        with open_watch(self.client, self.allowed_seconds(call)) as watchdog:
-            with self.open_watched(call, url, watchdog) as response:
-                yield response
-            if watchdog.barked:  # an answer without a length ends where it was cut off
-                raise TooSlow(f"{call.what} failed: it takes too long")
-
-    @contextlib.contextmanager
-    def open_watched(
-        self, call: Call, url: httpx.URL, watchdog: Watchdog
-    ) -> Iterator[httpx.Response]:
-        """Send a call once while somebody watches the clock."""
         request = self.make_request(call, url)
-        request.extensions["trace"] = watchdog.trace
-        try:
-            # No redirect is followed and no default login applied: both could move the token.
-            response = self.client.send(request, stream=True, auth=None, follow_redirects=False)
-            try:
-                self.server_time = parse_date(response.headers.get("date")) or self.server_time
-                self.scopes = parse_scopes(response.headers.get("x-oauth-scopes"))
-                yield response
-            finally:
-                response.close()
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            if watchdog.barked:
-                raise TooSlow(f"{call.what} failed: it takes too long") from error
-            self.fail(call, error)
-
-    def fail(self, call: Call, error: Exception) -> NoReturn:
-        """Raise what a failure of the network means."""
-        if isinstance(error, NEVER_SENT):
-            raise NotSent(f"{call.what} failed: {self.explain(error)}") from error
-        if isinstance(error, httpx.TimeoutException):
-            raise TooSlow(f"{call.what} failed: {self.explain(error)}") from error
-        raise AnswerLost(f"{call.what} failed: {self.explain(error)}") from error
+        with (
+            self.sockets.within(self.allowed_seconds(call)),
+            send(self.client, request, call.what, self.redact) as response,
+        ):
+            self.server_time = parse_date(response.headers.get("date")) or self.server_time
+            self.scopes = parse_scopes(response.headers.get("x-oauth-scopes"))
+            yield response
 
     @contextlib.contextmanager
-    def open_download(self, call: Call) -> Iterator[httpx.Response]:
-        """Send a GET once, following redirects by hand, and yield the answer unread.
+    def open_download(self, call: Call) -> Iterator[Iterator[bytes]]:
+        """Send a GET once, follow its redirects, and yield the body as it comes.
 
-        1. A redirect must stay on https (on loopback, where the API is there).
-        2. The token goes along only to the API's own origin (`make_request` decides).
-        3. There are at most five of them.
+        The token goes along only to the API's own origin (`make_request` decides).
         """
-        url = httpx.URL(call.url)
-        for _ in range(MAX_REDIRECTS + 1):
-            with self.open(call, url) as response:
-                if response.status_code not in REDIRECTS:
-                    self.check(call, response)
-                    yield response
-                    return
-                target = join(url, response.headers.get("location", ""))
-                if target is None:
-                    raise AnswerLost(f"{call.what} failed: a redirect to nowhere")
-            url = self.api.check_redirect(target)
-        raise Refused(f"{call.what} failed: more than {MAX_REDIRECTS} redirects")
+        try:
+            first = Hop.from_api(call.url, local=self.api.is_loopback)
+            with open_answer(first, lambda hop: self.open(call, hop.address)) as (_, response):
+                self.check(call, response)
+                yield iter_chunks(response, self.sockets)
+        except BadHop as error:
+            raise Refused(f"{call.what} failed: {self.redact(error.message)}") from error
 
-    def make_request(self, call: Call, url: httpx.URL) -> httpx.Request:
+    def make_request(self, call: Call, url: URL) -> Request:
         """Build a request, with the token only where its origin is trusted."""
-        headers = {
-            "Accept": call.accept,
-            "Accept-Encoding": "identity",  # no body grows while it is read
-            "User-Agent": "release-tool",
-            **call.headers,
-        }
+        headers = {"Accept": call.accept, **call.headers}
         if self.api.trusts(url):
             headers.setdefault("X-GitHub-Api-Version", self.api.version)
             if self.token is not None:
                 headers["Authorization"] = self.token.authorization
-        return self.client.build_request(
+        return make_request(
+            self.client,
             call.method,
             url,
-            headers=headers,
+            headers,
+            self.silence_seconds,
             json=call.json,
             content=call.content,
-            timeout=self.timeout,
         )
 
-    def check(self, call: Call, response: httpx.Response) -> None:
+    def check(self, call: Call, response: Response) -> None:
         """Raise the error that an unwelcome status stands for."""
         status = response.status_code
+        plain = is_plain(response)
         if 200 <= status < 300 or status in call.absent:
+            if not plain:
+                raise AnswerLost(f"{call.what} failed: the answer is compressed, unasked")
             return
-        content = self.read(call, response, ERROR_LIMIT_BYTES)[:ERROR_LIMIT_BYTES]
+        content = self.read(response, ERROR_LIMIT_BYTES)[:ERROR_LIMIT_BYTES] if plain else b""
         headers = {name.lower(): self.redact(text) for name, text in response.headers.items()}
         clean = self.redact(content.decode(errors="replace")).encode()
         raise make_error(ErrorAnswer(call.what, status, headers, clean), self.patience.clock())
 
-    def read(self, call: Call, response: httpx.Response, limit_bytes: int) -> bytes:
-        """Read a body up to a little more than `limit_bytes`, within the call's deadline."""
-        tick = self.start_deadline(call)
+    def read(self, response: Response, limit_bytes: int) -> bytes:
+        """Read a body up to a little more than `limit_bytes`."""
         parts, size = [], 0
-        for part in response.iter_bytes():
-            tick()
+        for part in iter_chunks(response, self.sockets):
             parts.append(part)
             size += len(part)
             if size > limit_bytes:
                 break
         return b"".join(parts)
 
-    def start_deadline(self, call: Call) -> Callable[[], None]:
-        """Start the time that a call may take; the value raises `TooSlow` once it is over."""
-        end = self.monotonic() + self.allowed_seconds(call)
-
-        def tick() -> None:
-            if self.monotonic() > end:
-                raise TooSlow(f"{call.what} failed: it takes too long")
-
-        return tick
-
     def allowed_seconds(self, call: Call) -> float:
         """Give the time that a call may take, by what travels and how much of it."""
         least = TRANSFER_SECONDS if call.is_transfer else self.answer_seconds
         return least + call.size / MIN_BYTES_PER_SECOND
-
-    def explain(self, error: Exception) -> str:
-        """Word a failure of the network in one line, without any secret."""
-        words = " ".join(self.redact(str(error)).split())[:160]
-        kind = type(error).__name__
-        return f"{words} ({kind})" if words else kind
 
     def redact(self, text: str) -> str:
         """Take the token out of a text that is not ours."""
@@ -313,14 +261,6 @@ def parse_scopes(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     return frozenset(name.strip() for name in text[:1000].split(",") if name.strip())
-
-
-def join(base: httpx.URL, target: str) -> httpx.URL | None:
-    """Resolve an address that a server gave (RFC 3986); None where it is none."""
-    try:
-        return base.join(target) if target else None
-    except httpx.InvalidURL:
-        return None
 
 
 def count_attempts(state: tenacity.RetryCallState) -> int:

@@ -4,6 +4,7 @@ Nothing here resolves a name or opens a connection.
 """
 
 import ipaddress
+import socket
 from ipaddress import IPv4Address, IPv6Address
 
 IPAddress = IPv4Address | IPv6Address
@@ -17,10 +18,17 @@ PLATFORM = tuple(map(ipaddress.IPv4Network, ("168.63.129.16/32", "192.0.0.0/24")
 
 
 def parse_ip(text: str) -> IPAddress | None:
-    """Read a literal IPv4 or IPv6 address; None for a name."""
+    """Read an IPv4 or IPv6 address in any form that a system takes for one; None for a name.
+
+    Of IPv4 these are many: 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 (inet_aton).
+    """
     try:
         return ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(text))
+    except (OSError, UnicodeError):
         return None
 
 

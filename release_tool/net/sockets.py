@@ -9,10 +9,12 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
+import httpx
 
 from release_tool.net.reach import IPAddress, parse_ip
 
@@ -32,7 +34,7 @@ class Sockets(httpcore.NetworkBackend):
     """The connections of one client, which one thread uses at a time.
 
     `ends` is a moment of `clock`. `check` is told each address of a host before any is connected
-    to, and raises what it likes. A host is resolved once: a second answer changes nothing.
+    to, and raises what it likes; no name is looked up again between the two.
     """
 
     def __init__(
@@ -42,12 +44,25 @@ class Sockets(httpcore.NetworkBackend):
         self.clock = clock
         self.ends = math.inf
         self.check: Callable[[str, IPAddress], None] = lambda *_: None
-        self.known: dict[tuple[str, int], list[str]] = {}
         self.plain = httpcore.SyncBackend()
 
     def allow(self, seconds: float) -> None:
         """Let the time run from now on, instead of what was left of an earlier one."""
         self.ends = self.clock() + seconds
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let what is done in the block take so many seconds, unless `allow` says otherwise."""
+        self.allow(seconds)
+        try:
+            yield
+        finally:
+            self.ends = math.inf
+
+    def tick(self) -> None:
+        """Raise httpx's error of a read that took too long, once the time is over."""
+        if self.is_over:
+            raise httpx.ReadTimeout("it takes too long")
 
     @property
     def is_over(self) -> bool:
@@ -83,17 +98,41 @@ class Sockets(httpcore.NetworkBackend):
 
     def find(self, host: str, port: int) -> list[str]:
         """Return a host's addresses, each of them checked."""
-        if (host, port) not in self.known:
-            try:
-                self.known[host, port] = self.resolve(host, port)
-            except (OSError, UnicodeError) as error:
-                raise httpcore.ConnectError(str(error)) from error
-        for address in self.known[host, port]:
+        try:
+            found = self.resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for address in found:
             parsed = parse_ip(address)
             if parsed is None:
                 raise httpcore.ConnectError(f"{host} has an address that is none")
             self.check(host, parsed)
-        return self.known[host, port]
+        return found
+
+
+class TimedSocket(ssl.SSLSocket):
+    """A TLS connection that times every part of what is read or written through it.
+
+    Only one to a proxy needs it, within which there is TLS once more: a single read of that may
+    take many of this.
+    """
+
+    sockets: Sockets | None = None
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Receive what has come."""
+        self.hurry()
+        return super().recv(buflen, flags)
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send a part."""
+        self.hurry()
+        return super().send(data, flags)
+
+    def hurry(self) -> None:
+        """Let the next step take no longer than is left."""
+        if self.sockets is not None:
+            self.settimeout(self.sockets.left(self.gettimeout(), TimeoutError))
 
 
 class Stream(httpcore.NetworkStream):
@@ -125,7 +164,12 @@ class Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """Begin TLS; the handshake as a whole has to end in time."""
         left = self.sockets.left(timeout, httpcore.ConnectTimeout)
-        return Stream(self.plain.start_tls(ssl_context, server_hostname, left), self.sockets)
+        ssl_context.sslsocket_class = TimedSocket
+        stream = self.plain.start_tls(ssl_context, server_hostname, left)
+        connection = stream.get_extra_info("socket")
+        if isinstance(connection, TimedSocket):
+            connection.sockets = self.sockets
+        return Stream(stream, self.sockets)
 
     def get_extra_info(self, info: str) -> Any:
         """Answer what httpcore asks of a connection."""

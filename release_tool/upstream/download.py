@@ -14,12 +14,13 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, TryAgain
 from release_tool.core.files import new_file
 from release_tool.core.progress import SILENT, Progress
-from release_tool.net.anywhere import Response, open_anywhere
+from release_tool.net.exchange import Response, is_plain, open_anywhere
 from release_tool.net.hops import Hop
 from release_tool.net.sockets import Resolve, Sockets, resolve_name
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.drive import find_download
 
+SILENCE_SECONDS = 30.0
 DEADLINE_SECONDS = 1800.0
 PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|script)[\s>]", re.IGNORECASE)
 PAGE_HINT = "a viewer or a quota page, perhaps; give an address that answers with the file itself"
@@ -42,7 +43,7 @@ class WebPage(InputError):
 
     def __init__(self, hop: Hop, content: bytes) -> None:
         super().__init__(f"{hop.name} answered with a web page, not with the file", hint=PAGE_HINT)
-        self.address = str(hop.address)
+        self.hop = hop
         self.content = content
 
 
@@ -66,15 +67,16 @@ def fetch_checkpoint(
     if to.is_file() and Sha256.of_file(to) == pinned:
         return FetchedCheckpoint(to, to.stat().st_size, pinned, reused=True)
     sockets = Sockets(resolve, clock)
-    sockets.allow(deadline_seconds)
-    try:
-        return fetch_file(given, recipe, to, sockets, progress)
-    except WebPage as page:
-        download = find_download(page.content, page.address)
-        if download is None:
-            raise
-    progress.note("a page stands before the file, with a form that leads to it")
-    return fetch_file(Hop.given(download), recipe, to, sockets, progress)
+    with sockets.within(deadline_seconds):
+        try:
+            return fetch_file(given, recipe, to, sockets, progress)
+        except WebPage as page:
+            download = find_download(page.content, str(page.hop.address))
+            if download is None:
+                raise
+            following = page.hop.follow(download)  # whoever sent the page may have written it
+        progress.note("a page stands before the file, with a form that leads to it")
+        return fetch_file(following, recipe, to, sockets, progress)
 
 
 def fetch_file(
@@ -82,7 +84,10 @@ def fetch_file(
 ) -> FetchedCheckpoint:
     """Fetch the pinned checkpoint from one address; raises `WebPage` where a page stands there."""
     pinned = recipe.checkpoint.sha256
-    with new_file(to) as quarantine, open_anywhere(given, sockets) as (hop, answer):
+    with (
+        new_file(to) as quarantine,
+        open_anywhere(given, sockets, SILENCE_SECONDS) as (hop, answer),
+    ):
         check_answer(hop, answer)
         size, digest = copy(hop, answer, quarantine, recipe, progress)
         if digest != pinned:
@@ -104,7 +109,7 @@ def check_answer(hop: Hop, response: Response) -> None:
         raise InputError(f"{host} answered {status}", hint="is that the address of the file?")
     if response.headers.get("content-type", "").lower().startswith("text/html"):
         raise WebPage(hop, read_page(response))
-    if response.headers.get("content-encoding", "identity") != "identity":
+    if not is_plain(response):
         raise InputError(f"{host} compressed its answer, which was not asked for")
 
 

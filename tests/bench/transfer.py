@@ -11,8 +11,8 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT
 from release_tool.github.client import open_github
-from release_tool.verify.download import Listed, fetch_asset
-from release_tool.verify.transfer import make_source
+from release_tool.github.download import Listed, fetch_asset
+from release_tool.github.transfer import make_read_api
 
 KIB = 1024
 
@@ -37,5 +37,5 @@ with open_github(api, token) as github:
         with httpx.Client(trust_env=False) as client:
             listed = Listed(path.name, 1024**3, None, detail)
             start = time.perf_counter()
-            fetch_asset(make_source(client, api, token), listed, path, 2**31, SILENT)
+            fetch_asset(make_read_api(client, api, token), listed, path, 2**31, SILENT)
             report(start)

@@ -5,7 +5,8 @@ import ipaddress
 import pytest
 
 from release_tool.core.errors import InputError
-from release_tool.net.hops import Hop, parse_address
+from release_tool.net.address import parse_address
+from release_tool.net.hops import Hop
 from release_tool.net.reach import is_public, is_this_machine
 
 PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:4700::6810:84e5", "64:ff9b::808:808"]
@@ -59,6 +60,14 @@ def test_the_host_that_the_user_gave_may_be_anywhere_until_another_one_leads_bac
         hop = home.follow(other)
         with pytest.raises(InputError):
             hop.check(hop.address.host, inside)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "0x7f000001", "2130706433", "10.1", "a.localhost", "localhost."]
+)
+def test_an_address_in_another_form_is_still_one(host: str):
+    with pytest.raises(InputError, match="is this machine or in a network"):
+        Hop.given("https://a.example/").follow(f"https://{host}/")
 
 
 def test_a_proxy_is_not_a_servers_choice():

@@ -22,6 +22,7 @@ from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
 from release_tool.github.preflight import check_ready
 from release_tool.github.transaction import publish_release
+from release_tool.github.transfer import make_read_api
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.u2netp import U2NETP
@@ -29,7 +30,6 @@ from release_tool.rehearsal.github import CallKind, Fault, FaultKind, start_gith
 from release_tool.rehearsal.github_state import GitHubState
 from release_tool.sigstore.sign.token import Identity, open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
-from release_tool.verify.transfer import make_source
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 MANIFEST = "tiny.manifest.json"
@@ -242,7 +242,7 @@ class World:
         """Say where a release goes and how it is read back, all with one client."""
         client = client or self.open_client()
         github = self.connect(client=client, **changed)
-        source = make_source(client, self.stand_in.api, reading_token)
+        source = make_read_api(client, self.stand_in.api, reading_token)
         return chain.Publication(github, source, Destination(self.repo, signed.tag, "main"))
 
     def kinds(self):

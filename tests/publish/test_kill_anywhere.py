@@ -24,10 +24,12 @@ import pytest
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify
+from release_tool.github.download import fetch_release
+from release_tool.github.transfer import make_read_api
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.exchange import Disconnect
-from release_tool.verify.download import fetch_release
 from release_tool.verify.evidence import open_evidence
+from release_tool.verify.limits import asset_limits
 from release_tool.verify.verdict import verify_release
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -125,13 +127,19 @@ def put_back(state, kept, place):
 
 def look_as_a_consumer(world, signed, place):
     """Fetch and verify with no token, as anybody can; None where there is nothing."""
-    asked = (world.stand_in.api, world.repo, signed.tag, U2NETP, place)
     with httpx.Client() as client:
+        asked = (
+            make_read_api(client, world.stand_in.api, None),
+            world.repo,
+            signed.tag,
+            asset_limits(U2NETP),
+            place,
+        )
         if world.visible() is None:
             with pytest.raises(CannotVerify, match="no published release"):
-                fetch_release(client, *asked)
+                fetch_release(*asked, optional={U2NETP.names.notice})
             return None
-        fetch_release(client, *asked)
+        fetch_release(*asked, optional={U2NETP.names.notice})
     verify_release(
         open_evidence(place, U2NETP), signed.identity.signer, signed.instance.trusted_root
     )

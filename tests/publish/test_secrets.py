@@ -62,7 +62,7 @@ def test_every_fault_is_met():
 def hasty(monkeypatch):
     """Wait a moment only for who says nothing, where somebody will."""
     monkeypatch.setitem(open_github.__kwdefaults__, "silence_seconds", HASTE_SECONDS)
-    monkeypatch.setattr("release_tool.verify.transfer.TIMEOUT", HASTE_SECONDS)
+    monkeypatch.setattr("release_tool.github.transfer.SILENCE_SECONDS", HASTE_SECONDS)
 
 
 @pytest.mark.parametrize("together", TOGETHER)

@@ -20,12 +20,12 @@ from release_tool import chain
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
 from release_tool.github.preflight import check_ready
+from release_tool.github.transfer import make_read_api
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
-from release_tool.verify.transfer import make_source
 
 
 def report(**facts):
@@ -89,7 +89,7 @@ def publish(order):
     exported = open_exported(Path(order["directory"]), U2NETP)
     with httpx.Client(transport=Mortal()) as client:
         github = open_github(api, token, client=client, sleep=lambda _seconds: None)
-        publication = chain.Publication(github, make_source(client, api, token), to)
+        publication = chain.Publication(github, make_read_api(client, api, token), to)
         services = chain.Services(instance, identity, Builder.from_environment({}), publication)
         ready = check_ready(github, to.repo, to.tag, to.target)
         chain.release_exported(exported, U2NETP, services, ready=ready)

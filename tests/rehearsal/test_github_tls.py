@@ -11,15 +11,16 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from release_tool.core.api import ApiRoot, open_client
 from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT
 from release_tool.github.client import open_github
+from release_tool.github.download import fetch_attestations, fetch_release_bundle
+from release_tool.github.origin import ApiRoot
 from release_tool.github.transaction import publish_release
+from release_tool.github.transfer import make_read_api
 from release_tool.rehearsal.github import Fault, start_github
 from release_tool.rehearsal.tls import make_tls
-from release_tool.verify.download import fetch_attestations, fetch_release_bundle
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 CHECKING = SimpleNamespace(**runpy.run_path(str(CHECKER)))
@@ -131,9 +132,11 @@ def test_our_own_client_publishes_and_reads_back_over_tls(start, trusting, files
     published = publish(stand_in, files)
     assert published.url == f"https://127.0.0.1:{port(stand_in)}/{REPO}/releases/tag/v1"
     assert publish(stand_in, files).already
-    with open_client(ApiRoot.parse(stand_in.api)) as client:
+    with ApiRoot.parse(stand_in.api).open_client() as client:
         for token in (None, stand_in.token):
-            content = fetch_release_bundle(client, stand_in.api, REPO, TAG, "m.json", token=token)
+            content = fetch_release_bundle(
+                make_read_api(client, stand_in.api, token), REPO, TAG, "m.json", 10**6
+            )
             assert content == b"{}"
     elsewhere = [entry for entry in stand_in.requests if entry.origin == "content"]
     assert elsewhere
@@ -193,8 +196,8 @@ def test_attestations_are_read_whatever_version_is_spoken(start, trusting):
         stand_in = start(enterprise=enterprise)
         with open_github(stand_in.api, stand_in.token) as github:
             github.send_attestation(REPO, BUNDLE)
-        with open_client(ApiRoot.parse(stand_in.api)) as client:
-            (found,) = fetch_attestations(client, stand_in.api, REPO, DIGEST)
+        with ApiRoot.parse(stand_in.api).open_client() as client:
+            (found,) = fetch_attestations(make_read_api(client, stand_in.api, None), REPO, DIGEST)
         assert json.loads(found) == BUNDLE
 
 

@@ -158,9 +158,9 @@ def test_another_file_of_that_name_is_replaced_only_by_the_pinned_one(
         ("login", InputError, "answered 401: it asks for a login"),
         ("limited", TryAgain, "answered 429"),
         ("away", TryAgain, "answered 503"),
-        ("loop", InputError, "after 10 redirects already"),
+        ("loop", InputError, "more than 10 times"),
         ("nowhere", TryAgain, "failed: Invalid URL in location"),
-        ("no-host", InputError, "redirects to what is no address of a host"),
+        ("no-host", TryAgain, "redirects to nowhere"),
     ],
 )
 def test_anything_else_is_refused_and_leaves_nothing(
@@ -174,7 +174,7 @@ def test_anything_else_is_refused_and_leaves_nothing(
 
 def test_a_download_that_takes_too_long_ends(server, recipe, tmp_path: Path):
     ticks = iter(range(10**6))
-    with pytest.raises(TryAgain, match="too slow"):
+    with pytest.raises(TryAgain, match="too long"):
         fetch_checkpoint(
             f"{server.url}/endless",
             recipe,
@@ -208,7 +208,7 @@ def test_a_redirect_to_another_server_delivers(server, other, recipe, tmp_path: 
 
 def test_ten_redirects_are_followed_and_eleven_are_not(server, recipe, tmp_path: Path):
     fetch_checkpoint(f"{server.url}/on?left=9", recipe, tmp_path / "ten")
-    with pytest.raises(InputError, match="after 10 redirects already"):
+    with pytest.raises(InputError, match="more than 10 times"):
         fetch_checkpoint(f"{server.url}/on?left=10", recipe, tmp_path / "eleven")
     assert not (tmp_path / "eleven").exists()
 
@@ -225,10 +225,10 @@ def test_ten_redirects_are_followed_and_eleven_are_not(server, recipe, tmp_path:
         ("https://0.0.0.0/x", "redirects to 0.0.0.0, and"),
         ("https://inside.example/x", "redirects to inside.example, and 10.0.0.7 is this machine"),
         ("https://home.example/x", "redirects to home.example, and 127.0.0.1 is this machine"),
-        ("http://example.org/x", "redirects to example.org without https"),
-        ("http://10.0.0.7/x", "redirects to 10.0.0.7 without https"),
-        ("ftp://example.org/x", "redirects to example.org without https"),
-        ("file://localhost/etc/passwd", "redirects to localhost without https"),
+        ("http://example.org/x", "redirects to example.org, which is not an https address"),
+        ("http://10.0.0.7/x", "redirects to 10.0.0.7, which is not an https address"),
+        ("ftp://example.org/x", "redirects to example.org, which is not an https address"),
+        ("file://localhost/etc/passwd", "redirects to localhost, which is not an https address"),
         ("https://user:secret@example.org/x", "redirects to example.org with a login"),
     ],
 )
@@ -265,7 +265,7 @@ def test_what_a_hop_says_is_told_with_who_led_to_it(
 
 def test_a_server_that_drips_is_given_up_in_time(recipe, tmp_path: Path, dripping):
     begun = time.monotonic()
-    with pytest.raises(TryAgain, match="too slow"):
+    with pytest.raises(TryAgain, match="too long"):
         fetch_checkpoint(dripping, recipe, tmp_path / "u2netp.pth", deadline_seconds=0.5)
     assert time.monotonic() - begun < 5
     assert list(tmp_path.iterdir()) == []

@@ -12,15 +12,15 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, TryAgain
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import Advance, Silent
-from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import start_github
-from release_tool.verify.download import (
-    asset_limits,
-    fetch_attestation,
+from release_tool.github.download import (
     fetch_attestations,
     fetch_release,
     fetch_release_bundle,
 )
+from release_tool.github.transfer import make_read_api
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.rehearsal.github import start_github
+from release_tool.verify.limits import asset_limits
 
 API = "https://api.test"
 WEB = "https://web.test/download"
@@ -77,7 +77,13 @@ def server():
 def fetch(place: Path, token=None, progress=None, api=API):
     with httpx.Client(headers={"Authorization": "Basic leaked", "Cookie": "a=b"}) as client:
         return fetch_release(
-            client, api, REPO, TAG, U2NETP, place, progress=progress or Told(), token=token
+            make_read_api(client, api, token),
+            REPO,
+            TAG,
+            asset_limits(U2NETP),
+            place,
+            optional={NAMES.notice},
+            progress=progress or Told(),
         )
 
 
@@ -270,8 +276,8 @@ def test_a_network_that_keeps_failing_is_given_up(server, tmp_path):
 
 
 def test_a_server_that_is_too_slow_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("release_tool.verify.transfer.DEADLINE_SECONDS", -1.0)
-    with pytest.raises(TryAgain, match="is too slow"):
+    monkeypatch.setattr("release_tool.github.transfer.DEADLINE_SECONDS", -1.0)
+    with pytest.raises(TryAgain, match="takes too long"):
         fetch(tmp_path)
 
 
@@ -286,7 +292,7 @@ def test_redirects_to_where_anybody_could_answer_are_refused(server, tmp_path, l
 
 def test_redirects_without_end_are_refused(server, tmp_path):
     server.get(LISTING).respond(302, headers={"location": LISTING})
-    with pytest.raises(CannotVerify, match="redirects more than 5 times"):
+    with pytest.raises(CannotVerify, match="more than 5 times"):
         fetch(tmp_path)
 
 
@@ -302,13 +308,15 @@ def test_an_address_that_is_none_is_refused(server, tmp_path):
 
 def test_the_bundle_alone_is_fetched_from_a_release(server):
     with httpx.Client() as client:
-        bundle = fetch_release_bundle(client, API, REPO, TAG, NAMES.bundle)
+        bundle = fetch_release_bundle(
+            make_read_api(client, API, None), REPO, TAG, NAMES.bundle, 10**6
+        )
         assert bundle == CONTENTS[NAMES.bundle]
         with pytest.raises(CannotVerify, match="has no file other"):
-            fetch_release_bundle(client, API, REPO, TAG, "other")
+            fetch_release_bundle(make_read_api(client, API, None), REPO, TAG, "other", 10**6)
         server.get(f"{WEB}/{NAMES.bundle}").respond(content=b"other")
         with pytest.raises(CannotVerify, match=r"digest of .*: expected sha256:"):
-            fetch_release_bundle(client, API, REPO, TAG, NAMES.bundle)
+            fetch_release_bundle(make_read_api(client, API, None), REPO, TAG, NAMES.bundle, 10**6)
 
 
 def test_attestations_are_fetched_by_digest(server):
@@ -316,9 +324,8 @@ def test_attestations_are_fetched_by_digest(server):
     answer = {"attestations": [{"bundle": {"a": 1}}, {"bundle": None}, 7, {"bundle": {"b": 2}}]}
     server.get(url).respond(json=answer)
     with httpx.Client() as client:
-        first, second = fetch_attestations(client, API, REPO, DIGEST)
+        first, second = fetch_attestations(make_read_api(client, API, None), REPO, DIGEST)
         assert (json.loads(first), json.loads(second)) == ({"a": 1}, {"b": 2})
-        assert fetch_attestation(client, API, REPO, DIGEST) == first
 
 
 def page(number: int, following: str | None) -> httpx.Response:
@@ -333,10 +340,10 @@ def test_attestations_are_followed_from_page_to_page_but_not_for_ever(server):
     route = server.get(url__startswith=first)
     with httpx.Client() as client:
         route.mock(side_effect=[page(1, f"{first}?after=x"), page(2, None)])
-        bundles = fetch_attestations(client, API, REPO, DIGEST)
+        bundles = fetch_attestations(make_read_api(client, API, None), REPO, DIGEST)
         assert [json.loads(bundle)["page"] for bundle in bundles] == [1, 2]
         route.mock(side_effect=lambda _: page(3, f"{first}?after=y"))
-        assert len(fetch_attestations(client, API, REPO, DIGEST)) == 10
+        assert len(fetch_attestations(make_read_api(client, API, None), REPO, DIGEST)) == 10
         assert route.call_count == 12
 
 
@@ -347,7 +354,7 @@ def test_the_next_page_is_not_fetched_from_another_host(server, following):
     first = f"{API}/repos/o/r/attestations/{DIGEST}"
     server.get(url__startswith=first).mock(return_value=page(1, following))
     with httpx.Client() as client, pytest.raises(CannotVerify, match="on another host"):
-        fetch_attestations(client, API, REPO, DIGEST, token="secret")
+        fetch_attestations(make_read_api(client, API, "secret"), REPO, DIGEST)
     assert {call.request.url.host for call in server.calls} == {"api.test"}
 
 
@@ -358,7 +365,7 @@ def test_attestations_without_their_bundles_are_said_to_be_so(server):
         httpx.Client() as client,
         pytest.raises(CannotVerify, match=r"has 2 attestations of .*, and none with its bundle"),
     ):
-        fetch_attestations(client, API, REPO, DIGEST)
+        fetch_attestations(make_read_api(client, API, None), REPO, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +381,7 @@ def test_attestations_without_their_bundles_are_said_to_be_so(server):
 def test_missing_attestations_are_said_to_be_missing(server, answer, kind, reason):
     server.get(f"{API}/repos/o/r/attestations/{DIGEST}").mock(return_value=answer)
     with httpx.Client() as client, pytest.raises(kind, match=reason):
-        fetch_attestations(client, API, REPO, DIGEST)
+        fetch_attestations(make_read_api(client, API, None), REPO, DIGEST)
 
 
 def test_a_release_is_fetched_over_real_sockets_and_redirects(tmp_path):
@@ -404,5 +411,12 @@ def test_a_release_is_fetched_over_real_sockets_and_redirects(tmp_path):
         for token in (None, github.token):
             place = tmp_path / str(token is None)
             with httpx.Client() as plain:
-                fetch_release(plain, github.api, REPO, TAG, U2NETP, place, token=token)
+                fetch_release(
+                    make_read_api(plain, github.api, token),
+                    REPO,
+                    TAG,
+                    asset_limits(U2NETP),
+                    place,
+                    optional={NAMES.notice},
+                )
             assert contents(place) == CONTENTS

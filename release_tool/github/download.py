@@ -4,30 +4,24 @@ Chooses and checks names, sizes and digests as GitHub states them; the verdict c
 https://docs.github.com/en/rest/releases, https://docs.github.com/en/rest/repos/attestations
 """
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from release_tool.core.api import OLDEST_VERSION
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, encode_json, parse_json_object
 from release_tool.core.errors import CannotVerify, InputError, TryAgain
 from release_tool.core.files import writable
 from release_tool.core.names import RepoSlug, Tag
 from release_tool.core.progress import SILENT, Advance, Progress
-from release_tool.core.token import Token
-from release_tool.recipes.recipe import Recipe
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
-from release_tool.sigstore.check.refusal import mismatch, show
-from release_tool.verify.evidence import LICENSE_LIMIT_BYTES, MANIFEST_LIMIT_BYTES
-from release_tool.verify.transfer import (
+from release_tool.github.failures import clean
+from release_tool.github.origin import OLDEST_VERSION
+from release_tool.github.transfer import (
     OCTETS,
-    NotFound,
-    Source,
-    make_source,
+    Declined,
+    ReadApi,
     open_stream,
     read_body,
     read_chunks,
@@ -51,26 +45,24 @@ class Listed:
 
 
 def fetch_release(
-    client: httpx.Client,
-    api: str,
+    api: ReadApi,
     repo: RepoSlug,
     tag: Tag,
-    recipe: Recipe,
+    limits: Mapping[str, int],
     quarantine: Path,
     *,
+    optional: Collection[str] = (),
     progress: Progress = SILENT,
-    token: Token | str | None = None,
 ) -> Path:
     """Download a published release's files into `quarantine` and return that directory.
 
+    `limits` maps their names to the bytes that each may have; the `optional` ones may be missing.
     What is there already is kept if it has the listed digest, and a partial file is resumed. Raises
     `CannotVerify` where the release or a file of it is missing or not as listed, and `TryAgain`.
     """
-    source = make_source(client, api, token)
-    limits = asset_limits(recipe)
-    listed = list_release(source, repo, tag)
+    listed = list_release(api, repo, tag)
     for name in limits:
-        if name not in listed and name != recipe.names.notice:
+        if name not in listed and name not in optional:
             raise CannotVerify(
                 f"the release {repo}@{tag} has no file {name}",
                 hint="name the recipe that it was made by with --recipe",
@@ -79,31 +71,18 @@ def fetch_release(
         quarantine.mkdir(parents=True, exist_ok=True)
         for name, limit in limits.items():
             if name in listed:
-                fetch_asset(source, listed[name], quarantine / name, limit, progress)
+                fetch_asset(api, listed[name], quarantine / name, limit, progress)
             else:
                 (quarantine / name).unlink(missing_ok=True)
     return quarantine
 
 
-def asset_limits(recipe: Recipe) -> dict[str, int]:
-    """Map the names of a release's files to the bytes that each may have."""
-    names = recipe.names
-    return {
-        names.bundle: BUNDLE_LIMIT_BYTES,
-        names.manifest: MANIFEST_LIMIT_BYTES,
-        names.provenance: BUNDLE_LIMIT_BYTES,
-        names.license: LICENSE_LIMIT_BYTES,
-        names.notice: LICENSE_LIMIT_BYTES,
-        names.model: recipe.graph.max_model_bytes,
-    }
-
-
-def list_release(source: Source, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
+def list_release(api: ReadApi, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
     """List the assets of the published release of a tag."""
-    url = f"{source.api}/repos/{repo}/releases/tags/{tag}"
+    url = f"{api.api}/repos/{repo}/releases/tags/{tag}"
     try:
-        content = read_body(source, url, source.ask(), ANSWER_LIMIT_BYTES)
-    except NotFound as error:
+        content = read_body(api, url, api.ask(), ANSWER_LIMIT_BYTES)
+    except Declined as error:
         if error.status != 404:
             raise
         raise CannotVerify(
@@ -114,7 +93,7 @@ def list_release(source: Source, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
     assets = release.get("assets")
     if not isinstance(assets, list):
         raise CannotVerify("the API's answer lists no assets")
-    listed = [parse_asset(asset, source) for asset in assets]
+    listed = [parse_asset(asset, api) for asset in assets]
     if len({asset.name for asset in listed}) != len(listed):
         raise CannotVerify(f"the release {repo}@{tag} lists a file twice")
     return {asset.name: asset for asset in listed}
@@ -128,25 +107,25 @@ def parse_answer(content: bytes) -> JsonObject:
         raise CannotVerify(error.message) from error
 
 
-def parse_asset(value: Any, source: Source) -> Listed:
+def parse_asset(value: Any, api: ReadApi) -> Listed:
     """Read one asset of a release.
 
     With a token it is asked of the API, which knows private repositories; without one of the
     public address, which has no rate limit.
     """
     value = value if isinstance(value, dict) else {}
-    url = value.get("url" if source.token else "browser_download_url")
+    url = value.get("url" if api.token else "browser_download_url")
     name, size, digest = value.get("name"), value.get("size"), value.get("digest")
     if not isinstance(name, str) or not isinstance(size, int) or not isinstance(url, str):
         raise CannotVerify("the API's answer lists an asset without a name, a size or an address")
     try:
         return Listed(name, size, None if digest is None else Sha256.parse(str(digest)), url)
     except InputError as error:
-        raise CannotVerify(f"the API's digest of {show(name)} is none") from error
+        raise CannotVerify(f"the API's digest of {clean(name)!r} is none") from error
 
 
 def fetch_asset(
-    source: Source, asset: Listed, target: Path, limit_bytes: int, progress: Progress
+    api: ReadApi, asset: Listed, target: Path, limit_bytes: int, progress: Progress
 ) -> None:
     """Download one asset, resuming what an earlier attempt left, until it is as listed."""
     if not 0 <= asset.size <= limit_bytes:
@@ -161,7 +140,7 @@ def fetch_asset(
     with progress.bar(asset.name, asset.size) as advance:
         for _ in range(MAX_ATTEMPTS):
             try:
-                append(source, asset, partial, advance)
+                append(api, asset, partial, advance)
             except TryAgain as error:
                 failure = error
                 continue
@@ -184,7 +163,7 @@ def matches(path: Path, asset: Listed) -> bool:
     return False
 
 
-def append(source: Source, asset: Listed, partial: Path, advance: Advance) -> None:
+def append(api: ReadApi, asset: Listed, partial: Path, advance: Advance) -> None:
     """Get what is missing of a partial file; a server that ignores the range starts it anew."""
     have = partial.stat().st_size if partial.exists() else 0
     if have > asset.size:
@@ -193,7 +172,7 @@ def append(source: Source, asset: Listed, partial: Path, advance: Advance) -> No
     if have == asset.size and have:
         return
     headers = {**OCTETS, "Range": f"bytes={have}-"} if have else OCTETS
-    with open_stream(source, asset.url, headers) as response:
+    with open_stream(api, asset.url, headers) as response:
         resumed = response.status_code == 206
         if resumed and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
             partial.unlink(missing_ok=True)
@@ -201,46 +180,39 @@ def append(source: Source, asset: Listed, partial: Path, advance: Advance) -> No
         start = have if resumed else 0
         advance(start)
         with partial.open("ab" if resumed else "wb") as sink:
-            for chunk in read_chunks(response, asset.size - start):
+            for chunk in read_chunks(api, response, asset.size - start):
                 sink.write(chunk)
                 advance(len(chunk))
 
 
 def fetch_release_bundle(
-    client: httpx.Client,
-    api: str,
+    api: ReadApi,
     repo: RepoSlug,
     tag: Tag,
     name: str,
-    *,
-    token: Token | str | None = None,
+    limit_bytes: int,
 ) -> bytes:
     """Return the bundle called `name` of a release, to verify a model that is here already."""
-    source = make_source(client, api, token)
-    asset = list_release(source, repo, tag).get(name)
+    asset = list_release(api, repo, tag).get(name)
     if asset is None:
         raise CannotVerify(f"the release {repo}@{tag} has no file {name}")
-    content = read_body(source, asset.url, OCTETS, BUNDLE_LIMIT_BYTES)
+    content = read_body(api, asset.url, OCTETS, limit_bytes)
     if asset.digest is not None and Sha256.of_bytes(content) != asset.digest:
         actual = Sha256.of_bytes(content)
-        raise CannotVerify(str(mismatch(f"digest of {name}", expected=asset.digest, actual=actual)))
+        raise CannotVerify(f"digest of {name}: expected {asset.digest}, actual {actual}")
     return content
 
 
 def fetch_attestations(
-    client: httpx.Client,
-    api: str,
+    api: ReadApi,
     repo: RepoSlug,
     digest: Sha256,
-    *,
-    token: Token | str | None = None,
 ) -> tuple[bytes, ...]:
     """Return the bundles that GitHub keeps for a digest, at least one, in GitHub's order."""
-    source = make_source(client, api, token)
     hint = "verify with --from OWNER/NAME@TAG, or with a bundle beside the file"
     try:
-        found = list_attestations(source, repo, digest)
-    except NotFound as error:
+        found = list_attestations(api, repo, digest)
+    except Declined as error:
         if error.status != 404:
             raise
         raise CannotVerify(f"{repo} has no attestation of {digest}", hint=hint) from error
@@ -254,28 +226,16 @@ def fetch_attestations(
     return encoded
 
 
-def list_attestations(source: Source, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
+def list_attestations(api: ReadApi, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
     """List what GitHub keeps for a digest; of very many attestations the first pages count."""
-    url: str | None = f"{source.api}/repos/{repo}/attestations/{digest}?per_page=30"
-    headers = source.ask(OLDEST_VERSION)  # a newer one leaves the bundles themselves out
+    url: str | None = f"{api.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    headers = api.ask(OLDEST_VERSION)  # a newer one leaves the bundles themselves out
     found: list[JsonObject] = []
     for _ in range(MAX_PAGES):
         if url is None:
             break
-        content, url = read_page(source, url, headers, ANSWER_LIMIT_BYTES)
+        content, url = read_page(api, url, headers, ANSWER_LIMIT_BYTES)
         listed = parse_answer(content).get("attestations")
         items = listed if isinstance(listed, list) else []
         found += [item for item in items if isinstance(item, dict)]
     return found
-
-
-def fetch_attestation(
-    client: httpx.Client,
-    api: str,
-    repo: RepoSlug,
-    digest: Sha256,
-    *,
-    token: Token | str | None = None,
-) -> bytes:
-    """Return the first bundle that GitHub keeps for a digest."""
-    return fetch_attestations(client, api, repo, digest, token=token)[0]

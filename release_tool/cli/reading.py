@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from release_tool.core.api import ApiRoot, open_client
-from release_tool.core.token import Token
-from release_tool.verify.transfer import Source, make_source
+from release_tool.github.origin import ApiRoot
+from release_tool.github.transfer import ReadApi, make_read_api
+from release_tool.net.token import Token
 
 
 @contextmanager
-def open_source(api: str, token: Token | str | None) -> Iterator[Source]:
+def open_read_api(api: str, token: Token | str | None) -> Iterator[ReadApi]:
     """Open a client for the API at `api`; proxies of the environment never see loopback.
 
     Raises `UsageError` for a bad address, a malformed token, or an unusable proxy.
     """
     root = ApiRoot.parse(api)
-    with open_client(root) as client:
-        yield make_source(client, root.url, token)
+    with root.open_client() as client:
+        yield make_read_api(client, root.url, token)
