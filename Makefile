@@ -17,7 +17,7 @@ UPSTREAM_DIR ?=
 CHECKPOINT ?=
 PINNED ?=
 
-.PHONY: rehearse test check lint types workflows bench fuzz test-interop docs clean
+.PHONY: rehearse test check lint types workflows bench fuzz test-interop test-real docs clean
 
 rehearse: $(VENV)/.rehearse ## the whole chain against stand-ins on this machine
 	$(BIN)/release-tool rehearse $(if $(PINNED),--pinned) $(if $(UPSTREAM_DIR),--upstream-dir $(UPSTREAM_DIR)) \
@@ -52,6 +52,9 @@ test-interop: $(VENV)/.dev ## other clients' bundles here, ours there: sigstore-
 	sh tests/interop/run.sh $(BIN)
 	sh tests/interop/releases.sh $(BIN)
 	[ -z "$(CONFORMANCE_DIR)" ] || $(BIN)/python tests/interop/conformance.py --suite $(CONFORMANCE_DIR)
+
+test-real: $(VENV)/.dev ## the trained network the whole way; UPSTREAM_DIR, or a network, for the checkout
+	UPSTREAM_DIR="$(UPSTREAM_DIR)" $(BIN)/pytest tests/real
 
 docs: $(VENV)/.dev ## what is generated from the code: schemas and the README's tables
 	$(BIN)/python tests/docs/test_generated.py
