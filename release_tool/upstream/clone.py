@@ -173,7 +173,7 @@ class Run:
                     ) from error
                 raise
         if process.returncode:
-            raise explain_refusal(said, self.address.text, self.directory)
+            raise explain_refusal(said, self.address.text)
 
     def listen(self, process: subprocess.Popen[bytes], percent: Percent | None) -> bytes:
         """Return the last of what git says, once it has said it all; raises `TryAgain`."""

@@ -1,7 +1,6 @@
 """What git's last words mean for whoever waits for a checkout: stop, or try again."""
 
 import re
-from pathlib import Path
 
 from release_tool.core.errors import InputError, ReleaseToolError, TryAgain
 
@@ -13,8 +12,17 @@ PERMANENT = (
         "there is no repository",
         GIVE_IT,
     ),
-    (r"No space left on device|Disk quota exceeded", "there is no room for it", "make room there"),
+    (
+        r"No space left on device|Disk quota exceeded|Out of diskspace",
+        "there is no room for it",
+        "make room for the cache, or name another place with --cache",
+    ),
     (r"died of signal (25|31)|File too large", "it sends a file that is larger than allowed", None),
+    (
+        r"unable to (write|create)|Read-only file system|Permission denied",
+        "it cannot be written there",
+        "choose a directory that can be written, with --cache",
+    ),
     (
         r"not our ref|unadvertised object|couldn't find remote ref|not a valid object name",
         "it does not have the pinned commit",
@@ -34,19 +42,21 @@ PERMANENT = (
 )
 
 
-def explain_refusal(said: bytes, address: str, directory: Path) -> ReleaseToolError:
+def explain_refusal(said: bytes, address: str) -> ReleaseToolError:
     """Return the error that git's output stands for; what is not known may pass with time."""
-    text = said.decode(errors="replace")
+    # What a server lets git show as its own remarks decides nothing.
+    lines = re.split(r"[\r\n]+", said.decode(errors="replace"))
+    text = "\n".join(line.strip() for line in lines if not line.startswith("remote: "))
     for pattern, meaning, hint in PERMANENT:
         if re.search(pattern, text):
-            error = f"git could not fetch {address} to {directory.parent}: {meaning}"
-            return InputError(f"{error} ({last_line(text)})", hint=hint)
+            error = f"git could not fetch {address}: {meaning} ({last_line(text)})"
+            return InputError(error, hint=hint)
     return TryAgain(f"git could not fetch {address}: {last_line(text)}")
 
 
 def last_line(text: str) -> str:
     """Return the line in which git says why it ends, or its last one."""
-    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    lines = [line for line in text.splitlines() if line]
     fatal = [line for line in lines if line.startswith("fatal: ")]
     found = (fatal or lines or ["no reason given"])[0 if fatal else -1]
     return found.removeprefix("fatal: ")[:200]

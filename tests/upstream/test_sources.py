@@ -19,6 +19,7 @@ from release_tool.upstream.cache import Cache
 from release_tool.upstream.checkout import open_checkout
 from release_tool.upstream.clone import Address, clone_commit
 from release_tool.upstream.download import FetchedCheckpoint
+from release_tool.upstream.refusals import explain_refusal
 from release_tool.upstream.sources import fetch_checkout, fetch_from_sources
 from tests.upstream.git_server import GitServer, serve_git
 
@@ -200,6 +201,39 @@ def test_a_pack_that_is_too_large_is_refused(upstream, tmp_path: Path, git):
         clone_commit(
             upstream.checkout.as_uri(), commit, tmp_path / "new", os.environ, limit_bytes=100_000
         )
+
+
+def test_a_file_of_the_checkout_that_is_too_large_is_refused(upstream, tmp_path: Path, git):
+    (upstream.checkout / "large").write_bytes(bytes(200_000))
+    git("add", "large")
+    git("commit", "--quiet", "-m", "large")
+    commit = CommitId(git("rev-parse", "HEAD"))
+    with pytest.raises(InputError, match="git could not fetch"):
+        clone_commit(
+            upstream.checkout.as_uri(), commit, tmp_path / "new", os.environ, limit_bytes=100_000
+        )
+
+
+def test_what_a_server_remarks_does_not_decide_what_it_means():
+    said = b"remote: No space left on device\rremote: fatal: not our ref\nfatal: early EOF\n"
+    error = explain_refusal(said, "https://example.org/x")
+    assert isinstance(error, TryAgain)
+    assert str(error) == "git could not fetch https://example.org/x: early EOF"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Receiving objects: 5% (11/218)\rfatal: write error: No space left on device\nfatal: x\n",
+        b"fatal: sha1 file '/c/.git/index.lock' write error. Out of diskspace\n",
+    ],
+)
+def test_a_full_disk_is_no_matter_of_time(said: bytes):
+    error = explain_refusal(said, "https://example.org/x")
+    assert isinstance(error, InputError)
+    assert "there is no room for it" in str(error)
+    assert "make room" in str(error.hint)
+    assert "\n" not in str(error)
 
 
 def test_an_interruption_ends_git_and_leaves_nothing(recipe, cache, server):
