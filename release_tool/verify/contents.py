@@ -141,6 +141,24 @@ def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars)
     return f"{len(files)} of {len(subjects)} subjects are at hand, each with its digest"
 
 
+def check_named_bundle(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> None:
+    """(10) Refuse a file signature that is not the one that a statement of ours names.
+
+    Whatever the bundle's file is called now, the statement has its digest: bytes that differ were
+    changed, or taken from somewhere else, and what dates them cannot be compared.
+    """
+    name = sidecars.recipe.names.bundle
+    named = [subject.digest for subject in statement.subjects if subject.name == name]
+    actual = Sha256.of_bytes(evidence.bundle)
+    if is_ours(statement) and named and actual not in named:
+        raise mismatch(
+            "digest of the model's bundle",
+            expected=f"{named[0]}, by the provenance",
+            actual=actual,
+            hint="fetch the release again, or verify the model without the provenance beside it",
+        )
+
+
 def check_manifest(
     manifest: Manifest, statement: Statement | None, evidence: Evidence, sidecars: Sidecars
 ) -> str:

@@ -4,7 +4,7 @@ Reads no file but the model's metadata, opens no socket, and knows no cache and 
 counts is when something was signed. The steps themselves are in the modules beside this one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from release_tool.core.digest import Sha256
@@ -81,6 +81,7 @@ def verify_release(
             ladder.report(number, "not asked: only a digest was given")
     else:
         statement = check_provenance(evidence, signature, signer, anchors, ladder)
+        statement = statement or check_stated(evidence, signature, ladder)
         manifest = check_contents(evidence, evidence.sidecars, statement, ladder)
     if signature.payload is not None:
         stated = open_signed(signature)
@@ -136,7 +137,10 @@ def check_provenance(
     if sidecars is None or sidecars.provenance is None:
         ladder.report(10, "not checked: there is no provenance beside the model")
         return None
-    from release_tool.verify.contents import check_subjects  # noqa: PLC0415
+    from release_tool.verify.contents import (  # noqa: PLC0415
+        check_named_bundle,
+        check_subjects,
+    )
 
     bundle = parse_bundle(sidecars.provenance, "the provenance bundle")
     if not isinstance(bundle.content, Envelope):
@@ -144,6 +148,8 @@ def check_provenance(
     signature = verify_signature(bundle, None, signer, anchors, ladder.report)
     statement = open_signed(signature)
     ladder.report(10, check_subjects(statement, evidence, sidecars))
+    if model.payload is None:
+        check_named_bundle(statement, evidence, sidecars)
     signed_together = Sha256.of_bytes(evidence.bundle) in (one.digest for one in statement.subjects)
     if signed_together and signature.dated_by != model.dated_by:
         # Of the model's bundle the statement has the digest; from its own, which nothing else
@@ -154,6 +160,26 @@ def check_provenance(
             actual=", ".join(sorted(signature.dated_by)),
             hint="one of its time stamps is missing; fetch the release again",
         )
+    return statement
+
+
+def check_stated(
+    evidence: Evidence, model: VerifiedSignature, ladder: Ladder
+) -> "Statement | None":
+    """(10) Hold the files at hand against a release's statement that is itself the model's bundle.
+
+    Another project's statement speaks of the model alone. The bundle is no subject of itself.
+    """
+    if evidence.sidecars is None or model.payload is None:
+        return None
+    from release_tool.verify.contents import check_subjects, is_ours  # noqa: PLC0415
+
+    statement = open_signed(model)
+    if not is_ours(statement):
+        return None
+    sidecars = replace(evidence.sidecars, bundle_listed=False)
+    found = check_subjects(statement, evidence, sidecars)
+    ladder.found[10] = [f"the model's bundle is the provenance; {found}"]
     return statement
 
 
@@ -188,13 +214,16 @@ def make_release(
 ) -> VerifiedRelease:
     """Put the verdict together."""
     summary = None
+    provenance = None if evidence.sidecars is None else evidence.sidecars.provenance
     if said[0] is not None:
-        from release_tool.verify.contents import summarise  # noqa: PLC0415
+        from release_tool.verify.contents import is_ours, summarise  # noqa: PLC0415
 
         summary = summarise(*said)
+        if provenance is None and is_ours(said[0]):
+            provenance = evidence.bundle
     claims = signature.claims
     return VerifiedRelease(
-        artifacts=verified_files(evidence),
+        artifacts=verified_files(evidence, provenance),
         signer=VerifiedSigner(
             identity=claims.identity,
             issuer=claims.issuer,
@@ -215,19 +244,21 @@ def make_release(
     )
 
 
-def verified_files(evidence: Evidence) -> tuple[VerifiedFile, ...]:
+def verified_files(evidence: Evidence, provenance: bytes | None) -> tuple[VerifiedFile, ...]:
     """List the files that the verdict covers, the model first.
 
-    Without provenance nothing signs a file beside the model, so none is listed.
+    Without provenance, as a file of its own or as the model's bundle, nothing signs a file beside
+    the model, so none is listed.
     """
     model = VerifiedFile("model", evidence.name, evidence.digest, evidence.size)
     sidecars = evidence.sidecars
-    if sidecars is None or sidecars.provenance is None:
+    if sidecars is None or provenance is None:
         return (model,)
     names = sidecars.recipe.names
+    listed = sidecars.bundle_listed and provenance is not evidence.bundle
     others = (
-        ("bundle", names.bundle, evidence.bundle if sidecars.bundle_listed else None),
-        ("provenance", names.provenance, sidecars.provenance),
+        ("bundle", names.bundle, evidence.bundle if listed else None),
+        ("provenance", names.provenance, provenance),
         ("manifest", names.manifest, sidecars.manifest),
         ("license", names.license, sidecars.license),
         ("notice", names.notice, sidecars.notice),
