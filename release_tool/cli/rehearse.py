@@ -16,7 +16,7 @@ from release_tool.cli.settings import Settings
 from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.core.locks import only_one
-from release_tool.rehearsal.github_faults import Fault
+from release_tool.rehearsal.github.faults import Fault
 
 
 @click.command("rehearse")

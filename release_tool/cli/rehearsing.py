@@ -20,9 +20,9 @@ from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.recipe import Recipe
-from release_tool.rehearsal.claims import Claims
-from release_tool.rehearsal.github import GitHubStandIn, start_github
-from release_tool.rehearsal.github_faults import Fault
+from release_tool.rehearsal.github.faults import Fault
+from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
+from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.sigstore.sign.token import open_identity

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from release_tool.core.documents import encode_json
-from release_tool.rehearsal import authority, trustconfig
-from release_tool.rehearsal.authority import BACKDATED, Authority
-from release_tool.rehearsal.claims import ISSUER, Claims
-from release_tool.rehearsal.ctlog import CtLog
-from release_tool.rehearsal.fulcio import Fulcio
-from release_tool.rehearsal.oidc import Clock, Issuer
-from release_tool.rehearsal.rekor import RekorV1
-from release_tool.rehearsal.rekor2 import RekorV2
-from release_tool.rehearsal.trustconfig import Window
-from release_tool.rehearsal.tsa import TimestampAuthority
+from release_tool.rehearsal.sigstore import authority, trustconfig
+from release_tool.rehearsal.sigstore.authority import BACKDATED, Authority
+from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
+from release_tool.rehearsal.sigstore.ctlog import CtLog
+from release_tool.rehearsal.sigstore.fulcio import Fulcio
+from release_tool.rehearsal.sigstore.oidc import Clock, Issuer
+from release_tool.rehearsal.sigstore.rekor import RekorV1
+from release_tool.rehearsal.sigstore.rekor2 import RekorV2
+from release_tool.rehearsal.sigstore.trustconfig import Window
+from release_tool.rehearsal.sigstore.tsa import TimestampAuthority
 
 __all__ = ["Claims", "Clock", "SigstoreStack", "Window", "start_sigstore"]
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from release_tool.core.files import temporary_directory
-from release_tool.rehearsal.authority import (
+from release_tool.rehearsal.sigstore.authority import (
     SIGN_DIGITALLY,
     Authority,
     common_name,

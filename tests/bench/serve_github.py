@@ -3,7 +3,7 @@
 import json
 import sys
 
-from release_tool.rehearsal.github import start_github
+from release_tool.rehearsal.github.standin import start_github
 
 with start_github() as github:
     print(json.dumps({"api": github.api, "token": github.token, "repo": github.repo}), flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.stack import SigstoreStack
 
 

@@ -21,7 +21,7 @@ from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT
 from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github_faults import Fault
+from release_tool.rehearsal.github.faults import Fault
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.resume import installed_toolchain, keep_attestation
 from release_tool.verify.evidence import open_evidence

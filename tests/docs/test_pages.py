@@ -25,10 +25,10 @@ from release_tool.core.documents import JsonObject
 from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.claims import Claims
 from release_tool.rehearsal.exchange import Response
-from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from tests.conftest import write_recipe

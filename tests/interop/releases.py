@@ -26,7 +26,7 @@ from pathlib import Path
 from release_tool.core.names import RepoSlug
 from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import GitHubStandIn, start_github
+from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.tls import LOOPBACK_NAMES, make_tls
 
 REPO = "rehearsal/u2netp-mirror"

@@ -26,8 +26,8 @@ from release_tool.github.transfer import make_read_api
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind, start_github
-from release_tool.rehearsal.github_state import GitHubState
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, start_github
+from release_tool.rehearsal.github.state import GitHubState
 from release_tool.sigstore.sign.token import Identity, open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
 

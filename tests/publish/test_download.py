@@ -19,7 +19,7 @@ from release_tool.github.download import (
 )
 from release_tool.github.transfer import make_read_api
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import start_github
+from release_tool.rehearsal.github.standin import start_github
 from release_tool.verify.limits import asset_limits
 
 API = "https://api.test"

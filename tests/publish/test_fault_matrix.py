@@ -12,7 +12,7 @@ import pytest
 from release_tool.core.errors import ReleaseToolError
 from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.github.preflight import check_publishable
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 TRANSIENT = """

@@ -17,7 +17,7 @@ from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import FaultKind
+from release_tool.rehearsal.github.standin import FaultKind
 from release_tool.resume import adopt_signatures, keep_attestation
 from release_tool.verify.evidence import open_evidence
 

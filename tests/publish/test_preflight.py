@@ -12,7 +12,7 @@ from release_tool.github.finding import Verdict
 from release_tool.github.preflight import check_publishable, describe_clock
 from release_tool.github.transaction import abort_draft
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github import Fault
+from release_tool.rehearsal.github.standin import Fault
 
 MANIFEST = "tiny.manifest.json"
 

@@ -10,8 +10,8 @@ import pytest
 
 from release_tool.cli.main import main
 from release_tool.github.client import open_github
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind
-from release_tool.rehearsal.github_faults import UPLOAD_FAULTS
+from release_tool.rehearsal.github.faults import UPLOAD_FAULTS
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 HASTE_SECONDS = 0.2

@@ -18,7 +18,7 @@ from release_tool.core.names import Latest, Tag
 from release_tool.core.progress import Silent
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.transaction import abort_draft
-from release_tool.rehearsal.github import Fault
+from release_tool.rehearsal.github.standin import Fault
 
 
 def contents(files):

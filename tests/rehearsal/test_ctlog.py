@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from release_tool.rehearsal.authority import Authority
-from release_tool.rehearsal.ctlog import POISON
+from release_tool.rehearsal.sigstore.authority import Authority
+from release_tool.rehearsal.sigstore.ctlog import POISON
 from release_tool.rehearsal.stack import start_sigstore
 
 POISONED = x509.PrecertPoison()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release_tool.core.errors import InputError
-from release_tool.rehearsal import der
+from release_tool.rehearsal.sigstore import der
 
 
 @given(st.integers(0, 1 << 200))

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from release_tool.core.errors import InputError
-from release_tool.rehearsal.extensions import make_extensions
-from release_tool.rehearsal.jwt import sign_token, split_token
+from release_tool.rehearsal.sigstore.extensions import make_extensions
+from release_tool.rehearsal.sigstore.jwt import sign_token, split_token
 from release_tool.rehearsal.stack import start_sigstore
 
 ARC = "1.3.6.1.4.1.57264.1"

@@ -13,7 +13,7 @@ import pytest
 
 from release_tool.core.errors import UsageError
 from release_tool.rehearsal.exchange import Disconnect
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind, start_github
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, start_github
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 CHECKING = SimpleNamespace(**runpy.run_path(str(CHECKER)))

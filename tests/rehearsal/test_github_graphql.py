@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_tool.rehearsal.github import Fault, start_github
-from release_tool.rehearsal.github_graphql import QueryError, parse_query
+from release_tool.rehearsal.github.graphql import QueryError, parse_query
+from release_tool.rehearsal.github.standin import Fault, start_github
 
 REPO = "/repos/rehearsal/u2netp-mirror"
 NAMED = {"owner": "rehearsal", "name": "u2netp-mirror"}

@@ -19,7 +19,7 @@ from release_tool.github.download import fetch_attestations, fetch_release_bundl
 from release_tool.github.origin import ApiRoot
 from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import make_read_api
-from release_tool.rehearsal.github import Fault, start_github
+from release_tool.rehearsal.github.standin import Fault, start_github
 from release_tool.rehearsal.tls import make_tls
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"

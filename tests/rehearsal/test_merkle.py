@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release_tool.rehearsal.merkle import TILE_WIDTH, Tree, hash_leaf
+from release_tool.rehearsal.sigstore.merkle import TILE_WIDTH, Tree, hash_leaf
 
 SMALL = 40
 

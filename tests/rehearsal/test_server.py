@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from release_tool.core.errors import InputError, UsageError
-from release_tool.rehearsal.authority import make_name
 from release_tool.rehearsal.server import (
     BrokenBody,
     Disconnect,
@@ -26,6 +25,7 @@ from release_tool.rehearsal.server import (
     Response,
     Route,
 )
+from release_tool.rehearsal.sigstore.authority import make_name
 
 MIB = 1024 * 1024
 

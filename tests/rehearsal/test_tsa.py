@@ -19,9 +19,9 @@ from rfc3161_client import (
 )
 
 from release_tool.core.errors import InputError
-from release_tool.rehearsal import der
+from release_tool.rehearsal.sigstore import der
+from release_tool.rehearsal.sigstore.tsa import POLICY, SHA256, parse_query
 from release_tool.rehearsal.stack import start_sigstore
-from release_tool.rehearsal.tsa import POLICY, SHA256, parse_query
 
 SHA1 = "1.3.14.3.2.26"
 

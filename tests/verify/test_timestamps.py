@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from release_tool.core.errors import CannotVerify, NotVerified
-from release_tool.rehearsal import der
+from release_tool.rehearsal.sigstore import der
 from release_tool.sigstore.check.cms import SignedMessage
 from release_tool.sigstore.check.root import Anchors, Authority, Window
 from release_tool.sigstore.check.timestamps import check_timestamps

@@ -16,10 +16,10 @@ from ruamel.yaml import YAML
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes.recipe import Recipe
-from release_tool.rehearsal.claims import Claims
 from release_tool.rehearsal.exchange import Request, Response
-from release_tool.rehearsal.github import start_github
+from release_tool.rehearsal.github.standin import start_github
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import MODULE, make_upstream
 from tests.conftest import write_recipe

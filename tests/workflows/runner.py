@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from release_tool.rehearsal.claims import Claims
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind, GitHubStandIn
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, GitHubStandIn
+from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import SigstoreStack
 from tests.workflows.actions import Job, Sources, use
 from tests.workflows.expressions import WorkflowError, evaluate, interpolate, is_true, to_text

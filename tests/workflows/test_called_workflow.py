@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 
-from release_tool.rehearsal.claims import Claims
+from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from tests.workflows.conftest import TAG
 from tests.workflows.runner import Run

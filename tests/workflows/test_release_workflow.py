@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from release_tool.core.digest import Sha256
-from release_tool.rehearsal.github import CallKind, Fault, FaultKind
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
 from tests.workflows.conftest import TAG, open_workflow
 
 MODEL = "u2netp_mirror_v1.onnx"

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError
-from release_tool.rehearsal import der
-from release_tool.rehearsal.authority import Authority
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.oidc import Clock
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore import der
+from release_tool.rehearsal.sigstore.authority import Authority
+from release_tool.rehearsal.sigstore.oidc import Clock
 
 PATH = "/api/v1/timestamp"
 MAX_QUERY_BYTES = 64 * 1024

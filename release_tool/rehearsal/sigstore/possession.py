@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from release_tool.core.documents import JsonObject
 from release_tool.rehearsal.exchange import Refusal
-from release_tool.rehearsal.fields import decode_base64, member
+from release_tool.rehearsal.sigstore.fields import decode_base64, member
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from release_tool.rehearsal.exchange import Refusal, Response
-from release_tool.rehearsal.github_state import Asset, GitHubState, Release
+from release_tool.rehearsal.github.state import Asset, GitHubState, Release
 
 DOCUMENTATION = "https://docs.github.com/rest"
 PAST = "2020-01-01T00:00:00Z"

@@ -1,6 +1,6 @@
 """What the GitHub stand-in remembers: releases, assets in files, tags, burnt names, attestations.
 
-The rules are GitHub's as far as releases go; HTTP is the business of `github_routes.py`.
+The rules are GitHub's as far as releases go; HTTP is the business of `routes.py`.
 """
 
 import base64

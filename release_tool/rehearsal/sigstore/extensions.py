@@ -9,8 +9,8 @@ from cryptography import x509
 
 from release_tool.core.documents import JsonObject
 from release_tool.core.errors import InputError
-from release_tool.rehearsal import der
-from release_tool.rehearsal.claims import SERVER
+from release_tool.rehearsal.sigstore import der
+from release_tool.rehearsal.sigstore.claims import SERVER
 
 ARC = "1.3.6.1.4.1.57264.1"
 RAW_ARCS = range(1, 7)

@@ -16,17 +16,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import InputError
-from release_tool.rehearsal.authority import SIGN_DIGITALLY, Authority
-from release_tool.rehearsal.claims import ISSUER
-from release_tool.rehearsal.ctlog import SCT_LIST, encode_sct_list
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.extensions import make_extensions, make_identity
-from release_tool.rehearsal.fetch import Unreachable, fetch_json, send_json
-from release_tool.rehearsal.fields import member
-from release_tool.rehearsal.jwt import check_signature, split_token
-from release_tool.rehearsal.oidc import SIGSTORE_AUDIENCE, Clock
-from release_tool.rehearsal.possession import PublicKey, check_key, check_possession
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore.authority import SIGN_DIGITALLY, Authority
+from release_tool.rehearsal.sigstore.claims import ISSUER
+from release_tool.rehearsal.sigstore.ctlog import SCT_LIST, encode_sct_list
+from release_tool.rehearsal.sigstore.extensions import make_extensions, make_identity
+from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json, send_json
+from release_tool.rehearsal.sigstore.fields import member
+from release_tool.rehearsal.sigstore.jwt import check_signature, split_token
+from release_tool.rehearsal.sigstore.oidc import SIGSTORE_AUDIENCE, Clock
+from release_tool.rehearsal.sigstore.possession import PublicKey, check_key, check_possession
 
 CERTIFICATE_LIFETIME = timedelta(minutes=10)
 NOT_BEFORE_LEEWAY_SECONDS = 300

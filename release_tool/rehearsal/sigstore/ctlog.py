@@ -17,13 +17,13 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from release_tool.core.documents import parse_json_object
-from release_tool.rehearsal import der
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.fields import query_number
-from release_tool.rehearsal.merkle import Tree, hash_leaf
-from release_tool.rehearsal.note import LogKey
-from release_tool.rehearsal.oidc import Clock
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore import der
+from release_tool.rehearsal.sigstore.fields import query_number
+from release_tool.rehearsal.sigstore.merkle import Tree, hash_leaf
+from release_tool.rehearsal.sigstore.note import LogKey
+from release_tool.rehearsal.sigstore.oidc import Clock
 
 POISON = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.3")
 SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")

@@ -1,6 +1,6 @@
 """The GitHub stand-in's answers: one method a call, over the state and its rules.
 
-Who may ask is checked here; failing on cue and keeping the log is the business of `github.py`.
+Who may ask is checked here; failing on cue and keeping the log is the business of `standin.py`.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from release_tool.core.documents import parse_json_object
 from release_tool.rehearsal.exchange import CHUNK_BYTES, Disconnect, Refusal, Request, Response
-from release_tool.rehearsal.github_faults import FaultKind
-from release_tool.rehearsal.github_query import Viewer, answer_query
-from release_tool.rehearsal.github_shapes import API_VERSIONS, REPOSITORY_ID, Shapes, compress
-from release_tool.rehearsal.github_state import Asset, GitHubState, Release
+from release_tool.rehearsal.github.faults import FaultKind
+from release_tool.rehearsal.github.query import Viewer, answer_query
+from release_tool.rehearsal.github.shapes import API_VERSIONS, REPOSITORY_ID, Shapes, compress
+from release_tool.rehearsal.github.state import Asset, GitHubState, Release
 
 T = TypeVar("T")
 

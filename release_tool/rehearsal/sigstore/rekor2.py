@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.rehearsal.entries import canonicalise
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.fields import decode_base64, encode_base64, member
-from release_tool.rehearsal.fulcio import shape_grpc
-from release_tool.rehearsal.merkle import TILE_WIDTH, Tree, hash_leaf
-from release_tool.rehearsal.note import LogKey, host_of, sign_checkpoint
-from release_tool.rehearsal.rekor import MAX_ENTRY_BYTES
 from release_tool.rehearsal.server import LoopbackServer, Route
-from release_tool.rehearsal.signatures import VerificationKey, pre_authenticate
+from release_tool.rehearsal.sigstore.entries import canonicalise
+from release_tool.rehearsal.sigstore.fields import decode_base64, encode_base64, member
+from release_tool.rehearsal.sigstore.fulcio import shape_grpc
+from release_tool.rehearsal.sigstore.merkle import TILE_WIDTH, Tree, hash_leaf
+from release_tool.rehearsal.sigstore.note import LogKey, host_of, sign_checkpoint
+from release_tool.rehearsal.sigstore.rekor import MAX_ENTRY_BYTES
+from release_tool.rehearsal.sigstore.signatures import VerificationKey, pre_authenticate
 
 KEY_DETAILS = {
     "PKIX_ECDSA_P256_SHA_256": ("secp256r1", "sha256", "SHA2_256"),

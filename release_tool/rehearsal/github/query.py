@@ -1,7 +1,7 @@
 """Answers GraphQL queries about the stand-in's repository and its releases.
 
 A field that GitHub has and this has not is refused by name, never answered with nothing. The
-language is read by `github_graphql.py`; the rules of releases are those of `github_state.py`.
+language is read by `graphql.py`; the rules of releases are those of `state.py`.
 """
 
 import base64
@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from release_tool.rehearsal.github_graphql import (
+from release_tool.rehearsal.github.graphql import (
     Query,
     QueryError,
     Selection,
     Variable,
     parse_query,
 )
-from release_tool.rehearsal.github_state import GitHubState, Release
+from release_tool.rehearsal.github.state import GitHubState, Release
 
 MAX_PAGE = 100
 SCALARS = {"String": str, "Int": int}

@@ -1,6 +1,6 @@
 """Reads the part of GraphQL in which GitHub's clients ask about releases: single plain queries.
 
-What the fields are, and what they hold, is the business of `github_query.py`. Everything else of
+What the fields are, and what they hold, is the business of `query.py`. Everything else of
 the language (mutations, fragments, directives, default values) is refused as a parse error.
 https://spec.graphql.org/October2021/
 """

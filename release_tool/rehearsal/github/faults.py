@@ -1,6 +1,6 @@
 """Failures on cue for the GitHub stand-in: which call fails, how, and how often.
 
-A fault says what happens to a call; finding the call is the business of `github.py`.
+A fault says what happens to a call; finding the call is the business of `standin.py`.
 """
 
 import contextlib

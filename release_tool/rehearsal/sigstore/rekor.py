@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.rehearsal.entries import canonicalise, check_entry
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.fields import encode_base64, query_number
-from release_tool.rehearsal.merkle import Tree, hash_leaf
-from release_tool.rehearsal.note import LogKey, host_of, sign_checkpoint
-from release_tool.rehearsal.oidc import Clock
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore.entries import canonicalise, check_entry
+from release_tool.rehearsal.sigstore.fields import encode_base64, query_number
+from release_tool.rehearsal.sigstore.merkle import Tree, hash_leaf
+from release_tool.rehearsal.sigstore.note import LogKey, host_of, sign_checkpoint
+from release_tool.rehearsal.sigstore.oidc import Clock
 
 MAX_ENTRY_BYTES = 8 * 1024 * 1024
 

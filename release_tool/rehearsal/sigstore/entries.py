@@ -10,8 +10,8 @@ from typing import Any
 
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.rehearsal.exchange import Refusal
-from release_tool.rehearsal.fields import decode_base64, encode_base64, member
-from release_tool.rehearsal.signatures import VerificationKey, pre_authenticate
+from release_tool.rehearsal.sigstore.fields import decode_base64, encode_base64, member
+from release_tool.rehearsal.sigstore.signatures import VerificationKey, pre_authenticate
 
 HEX = re.compile(r"(?:[0-9a-f]{2})+")
 MAX_SIGNATURES = 16

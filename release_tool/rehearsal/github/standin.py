@@ -1,6 +1,6 @@
 """A stand-in for GitHub on 127.0.0.1, as far as releases go: stateful, and able to fail on cue.
 
-It shares no code with the client in `publish/`, so that it does not share its misunderstandings.
+It shares no code with the client in `release_tool/github`, and so none of its misunderstandings.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from pathlib import Path
 from release_tool.core.files import temporary_directory
 from release_tool.core.names import RepoSlug
 from release_tool.rehearsal.exchange import Answer, Refusal, Request, Response
-from release_tool.rehearsal.github_faults import CallKind, Fault, FaultKind, find_fault, suffer
-from release_tool.rehearsal.github_routes import Cue, GitHubRoutes, read_document
-from release_tool.rehearsal.github_shapes import Places, Shapes, shape_error
-from release_tool.rehearsal.github_state import GitHubState
+from release_tool.rehearsal.github.faults import CallKind, Fault, FaultKind, find_fault, suffer
+from release_tool.rehearsal.github.routes import Cue, GitHubRoutes, read_document
+from release_tool.rehearsal.github.shapes import Places, Shapes, shape_error
+from release_tool.rehearsal.github.state import GitHubState
 from release_tool.rehearsal.server import HOST, LoopbackServer, Route
 
 __all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from release_tool.rehearsal.authority import Authority, common_name
-from release_tool.rehearsal.note import LogKey
+from release_tool.rehearsal.sigstore.authority import Authority, common_name
+from release_tool.rehearsal.sigstore.note import LogKey
 
 OPERATOR = "release-tool rehearsal"
 TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"

@@ -11,10 +11,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from release_tool.rehearsal.claims import ISSUER, SERVER, Claims
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.jwt import make_jwk, sign_token
 from release_tool.rehearsal.server import LoopbackServer, Route
+from release_tool.rehearsal.sigstore.claims import ISSUER, SERVER, Claims
+from release_tool.rehearsal.sigstore.jwt import make_jwk, sign_token
 
 Clock = Callable[[], datetime]
 

@@ -1,0 +1,1 @@
+"""A GitHub on loopback, as far as releases go, with failures on cue."""

@@ -1,0 +1,1 @@
+"""A Sigstore on loopback: issuer, Fulcio, CT log, Rekor and timestamp authority."""
