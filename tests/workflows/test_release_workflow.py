@@ -230,7 +230,7 @@ def test_without_an_address_the_recipes_sources_are_asked_in_their_order(project
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("elsewhere", "redirects to example.org without https"),
+        ("elsewhere", "redirects to example.org, which is not an https address"),
         ("page", "answered with a web page"),
         ("endless", "sends more than the"),
         ("other", "the recipe standin pins"),
