@@ -12,7 +12,7 @@ from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
 from release_tool.gates.metadata import parse_metadata
-from release_tool.gates.wire import open_model
+from release_tool.gates.wire import map_file, parse_head
 from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_SCHEMA, Manifest
 from release_tool.sigstore.check.bundle import Bundle, Envelope, parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
@@ -56,7 +56,7 @@ def describe(file: Path) -> tuple[str, JsonObject]:
 
 def describe_model(file: Path) -> JsonObject:
     """Say what a model declares about itself."""
-    model = open_model(file).message
+    model = parse_head(map_file(file))
     opsets = [item.one("version", 0) for item in model.all("opset_import")]
     return {
         "digest": str(Sha256.of_file(file)),

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from release_tool.core.errors import GateError
-from release_tool.gates.wire import Message, map_file, parse_model
+from release_tool.gates.wire import Message, map_file, parse_head
 
 MAX_ENTRIES = 64
 
 
 def read_metadata(content: bytes | memoryview) -> dict[str, str]:
-    """Return key -> value of a model's metadata; raises `GateError` for a malformed model."""
-    return parse_metadata(parse_model(content).message)
+    """Return key -> value of a model's metadata; raises `GateError` for a malformed model.
+
+    The graph is not looked into: nothing in it can add to the metadata or take from it.
+    """
+    return parse_metadata(parse_head(content))
 
 
 def open_metadata(path: Path) -> dict[str, str]:

@@ -94,11 +94,22 @@ def parse_model(content: bytes | memoryview) -> Model:
     return Model(view, Reader(view).message("ModelProto", 0, len(view), "model", 0))
 
 
+def parse_head(content: bytes | memoryview) -> Message:
+    """Read the top-level fields of a `ModelProto` as strictly, its graph left as unread bytes.
+
+    Of mapped content only the pages that hold those fields are touched, however large the graph.
+    """
+    view = memoryview(content)
+    reader = Reader(view, unread=frozenset({"GraphProto"}))
+    return reader.message("ModelProto", 0, len(view), "model", 0)
+
+
 @dataclass(slots=True)
 class Reader:
-    """A walk over mapped bytes that counts what it builds."""
+    """A walk over mapped bytes that counts what it builds, and descends into no `unread` kind."""
 
     content: memoryview
+    unread: frozenset[str] = frozenset()
     built: int = field(default=0)
     text: int = field(default=0)
 
@@ -158,6 +169,8 @@ class Reader:
             case "string":
                 return self.string(at, end, where), end
             case "bytes" | "unread":
+                return self.content[at:end], end
+            case kind if kind in self.unread:
                 return self.content[at:end], end
             case message:
                 return self.message(message, at, end, where, depth + 1), end

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from release_tool.core.errors import GateError, InputError
 from release_tool.gates.contract import check_contract
 from release_tool.gates.metadata import open_metadata, read_metadata
-from release_tool.gates.wire import encode_varint, header
+from release_tool.gates.wire import encode_metadata, encode_varint, header
 
 
 def test_the_exported_model_holds_the_contract(exported):
@@ -275,6 +275,25 @@ def test_anything_but_the_canonical_wire_form_is_refused(exported, tmp_path, att
         check_contract(tmp_path / "model.onnx", exported.recipe)
 
 
+@pytest.mark.parametrize("attack", WIRE_ATTACKS)
+def test_the_metadata_is_read_as_strictly_although_the_graph_is_not_looked_into(exported, attack):
+    change, words = WIRE_ATTACKS[attack]
+    with pytest.raises(GateError, match=words):
+        read_metadata(change(exported.content))
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ((("one", "1"), ("one", "2")), "has the key 'one' twice"),
+        (((f"key {n}", "") for n in range(60)), "more than 64 entries"),
+    ],
+)
+def test_metadata_that_two_readers_could_read_differently_is_refused(exported, added, words):
+    with pytest.raises(GateError, match=words):
+        read_metadata(exported.content + encode_metadata(iter(added)))
+
+
 @pytest.mark.parametrize(
     "attack", ["a second version", "an unknown field", "fields out of order", "a long number"]
 )
@@ -372,6 +391,26 @@ def test_a_large_model_is_checked_in_bounded_memory_without_onnx(exported, tmp_p
         "lines = open('/proc/self/status').read().splitlines()\n"
         "peak = next(line for line in lines if line.startswith('VmHWM'))\n"
         "assert int(peak.split()[1]) < 100 * 1024, peak\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", script, str(path)], check=True, timeout=60)
+
+
+def test_the_metadata_of_a_large_model_costs_neither_time_nor_memory(exported, tmp_path):
+    """The graph is a hole of 1 GiB in a file: whoever reads it takes seconds."""
+    size = 2**30
+    path = tmp_path / "large.onnx"
+    with path.open("wb") as stream:
+        stream.write(b"\x08\x08" + header(7, size))
+        stream.seek(size, 1)
+        stream.write(encode_metadata(iter([("made_by", "a test")])))
+    script = (
+        "import resource, sys, pathlib\n"
+        "from release_tool.gates.metadata import open_metadata\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "assert open_metadata(pathlib.Path(sys.argv[1])) == {'made_by': 'a test'}\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "assert after.ru_utime - before.ru_utime < 0.05\n"
+        "assert after.ru_maxrss - before.ru_maxrss < 4 * 1024\n"
     )
     subprocess.run([sys.executable, "-P", "-c", script, str(path)], check=True, timeout=60)
 
