@@ -1,8 +1,8 @@
 """One bundle: what is accepted, and every reason for which one is refused."""
 
 import base64
-import hashlib
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +30,7 @@ from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.verdict import verify_release
+from tests.verify.conftest import state_subject
 
 
 def change(bundle: bytes, edit: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -453,34 +454,31 @@ def test_both_forms_of_a_statements_entry_are_compared(v1, v2, statement_bundles
         check_entry(damaged, open_certificate(old.certificate), Sha256("00" * 32))
 
 
-def test_the_early_entries_of_rekor_v2_for_statements_are_understood(statement_bundles):
-    bundle = parsed(statement_bundles["v2"])
-    certificate = open_certificate(bundle.certificate)
-    digest = hashlib.sha256(bundle.content.payload).digest()
-    encode = lambda content: base64.b64encode(content).decode()  # noqa: E731
-    body = {
-        "apiVersion": "0.0.2",
-        "kind": "dsse",
-        "spec": {
-            "dsseV002": {
-                "payloadHash": {"algorithm": "SHA2_256", "digest": encode(digest)},
-                "signatures": [
-                    {
-                        "content": encode(bundle.content.signature),
-                        "verifier": {
-                            "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-                            "x509Certificate": {"rawBytes": encode(bundle.certificate)},
-                        },
-                    }
-                ],
-            }
-        },
-    }
-    early = with_body(bundle, kind="dsse", body=json.dumps(body).encode())
-    check_entry(early, certificate, Sha256("00" * 32))
-    other = replace(early, content=replace(early.content, payload=b"other"))
-    with pytest.raises(NotVerified, match=r"payloadHash.digest: expected"):
-        check_entry(other, certificate, Sha256("00" * 32))
+def relog_envelope(running, bundle: bytes) -> bytes:
+    """Log a bundle's envelope as Rekor v2 did before version 2.3: whole, as kind dsse."""
+    document = json.loads(bundle)
+    certificate = material(document)["certificate"]
+    verifier = {"x509Certificate": certificate, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+    wanted = {"envelope": document["dsseEnvelope"], "verifiers": [verifier]}
+    request = urllib.request.Request(  # noqa: S310
+        f"{running.rekor.url}/api/v2/log/entries", json.dumps({"dsseRequestV002": wanted}).encode()
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        material(document)["tlogEntries"] = [json.load(answer)]
+    return json.dumps(document).encode()
+
+
+def test_the_early_entries_of_rekor_v2_for_statements_are_refused(v1, content):
+    """sigstore-python and sigstore-java refuse them too."""
+    signer_type = type(v1)
+    with stack(rekor="v2", takes_envelopes=True) as running:
+        signer = signer_type(running)
+        bundle = signer.state(state_subject(content))
+        assert signer.verify(bundle, content)
+        early = relog_envelope(running, bundle)
+        with pytest.raises(CannotVerify, match=r"log entries dsse 0\.0\.2 are not supported here"):
+            signer.verify(early, content)
+        assert not oracle_accepts(signer, early, content)
 
 
 def test_a_signature_over_other_bytes_is_refused(message_bundles, statement_bundles):

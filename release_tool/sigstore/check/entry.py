@@ -18,17 +18,15 @@ from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignatur
 from release_tool.sigstore.check.certificate import SigningCertificate
 from release_tool.sigstore.check.refusal import mismatch, reading
 
-CURVE_DETAILS = {
-    "secp256r1": "PKIX_ECDSA_P256_SHA_256",
-    "secp384r1": "PKIX_ECDSA_P384_SHA_384",
-    "secp521r1": "PKIX_ECDSA_P521_SHA_512",
-}
+KEY_DETAILS = "PKIX_ECDSA_P256_SHA_256"
 
 
 def check_entry(bundle: Bundle, certificate: SigningCertificate, digest: Sha256) -> None:
     """Refuse a log entry that was made for another signature (cf. CVE-2022-36056).
 
     `digest` is of what the signature covers: the signed file, or an envelope's signed bytes.
+    The kinds are those that signing clients write. Rekor v2 knew one more, dsse 0.0.2, before its
+    first release; an envelope is logged there as hashedrekord, and clients refuse the other.
     """
     entry = bundle.entry
     with reading("the log entry's body"):
@@ -40,8 +38,6 @@ def check_entry(bundle: Bundle, certificate: SigningCertificate, digest: Sha256)
             expected = hashedrekord_v2(bundle, certificate, digest)
         case ("dsse", "0.0.1", Envelope(payload=payload)):
             expected = dsse_v1(bundle, certificate, payload, body)
-        case ("dsse", "0.0.2", Envelope(payload=payload)):
-            expected = dsse_v2(bundle, certificate, payload)
         case _:
             raise CannotVerify(f"log entries {entry.kind} {entry.version} are not supported here")
     difference = first_difference(expected, body, "the log entry's body")
@@ -82,7 +78,7 @@ def pem_text(certificate: SigningCertificate) -> str:
 def verifier_v2(certificate: SigningCertificate) -> JsonObject:
     """State the signer's certificate and algorithm as Rekor v2 does."""
     return {
-        "keyDetails": CURVE_DETAILS.get(certificate.key.curve.name),
+        "keyDetails": KEY_DETAILS,
         "x509Certificate": {"rawBytes": base64_text(certificate.der)},
     }
 
@@ -130,21 +126,4 @@ def dsse_v1(
     }
     if isinstance(logged, dict) and "envelopeHash" in logged:
         spec["envelopeHash"] = logged["envelopeHash"]
-    return document(bundle, spec)
-
-
-def dsse_v2(bundle: Bundle, certificate: SigningCertificate, payload: bytes) -> JsonObject:
-    """Give the body that early Rekor v2 logged for an envelope."""
-    digest = sha256(payload).digest()
-    spec = {
-        "dsseV002": {
-            "payloadHash": {"algorithm": "SHA2_256", "digest": base64_text(digest)},
-            "signatures": [
-                {
-                    "content": base64_text(bundle.content.signature),
-                    "verifier": verifier_v2(certificate),
-                }
-            ],
-        }
-    }
     return document(bundle, spec)
