@@ -144,6 +144,21 @@ def test_an_old_bundle_with_a_chain_is_read_and_surplus_certificates_must_be_the
         v1.verify(json.dumps(document).encode())
 
 
+def test_a_bundle_of_version_0_1_must_have_the_logs_promise(v1, message_bundles):
+    document = json.loads(message_bundles["v1"])
+    material = document["verificationMaterial"]
+    document["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.1"
+    material["x509CertificateChain"] = {"certificates": [material.pop("certificate")]}
+    v1.verify(json.dumps(document).encode())
+    for name in ("inclusionPromise", "integratedTime"):
+        del material["tlogEntries"][0][name]
+    assert material["timestampVerificationData"], "a time stamp alone is not enough"
+    with pytest.raises(CannotVerify, match=r"of version 0\.1 and has no inclusion promise"):
+        v1.verify(json.dumps(document).encode())
+    document["mediaType"] = document["mediaType"].replace("0.1", "0.2")
+    v1.verify(json.dumps(document).encode())
+
+
 def test_null_members_count_as_absent(v1, message_bundles):
     v1.verify(edit(message_bundles["v1"], ("dsseEnvelope",), None))
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -200,3 +201,48 @@ def test_malformed_certificates_never_crash(content, position):
             read_claims(certificate)
         except (NotVerified, CannotVerify):
             pass
+
+
+@pytest.fixture
+def sign_on(v1, monkeypatch) -> Callable[[type[ec.EllipticCurve]], bytes]:
+    """Sign with a key on any curve, always over SHA-256; the authority is made to certify it."""
+
+    def check_possession(body, _subject):
+        pem = base64.b64decode(body["certificateSigningRequest"])
+        return x509.load_pem_x509_csr(pem).public_key()
+
+    monkeypatch.setattr("release_tool.rehearsal.sigstore.fulcio.check_possession", check_possession)
+    monkeypatch.setattr("release_tool.rehearsal.sigstore.fulcio.check_key", lambda _key: None)
+
+    def sign(curve: type[ec.EllipticCurve]) -> bytes:
+        with monkeypatch.context() as patch:
+            patch.setattr("sigstore.sign.ec.SECP256R1", curve)
+            bundle: bytes = v1.sign(b"file")
+        return bundle
+
+    return sign
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [ec.SECP192R1, ec.SECP224R1, ec.SECP256K1, ec.BrainpoolP256R1, ec.SECP384R1, ec.SECP521R1],
+)
+def test_a_key_on_another_curve_than_sha256_goes_with_is_refused(v1, sign_on, curve):
+    with pytest.raises(NotVerified, match=f"signer's key: expected secp256r1, actual {curve.name}"):
+        v1.verify(sign_on(curve), b"file")
+
+
+@pytest.mark.parametrize(("version", "accepted"), [("0.1", True), ("0.2", False)])
+def test_p384_with_sha256_is_what_clients_signed_with_in_bundles_of_version_0_1(
+    v1, sign_on, version, accepted
+):
+    document = json.loads(sign_on(ec.SECP384R1))
+    material = document["verificationMaterial"]
+    document["mediaType"] = f"application/vnd.dev.sigstore.bundle+json;version={version}"
+    material["x509CertificateChain"] = {"certificates": [material.pop("certificate")]}
+    bundle = json.dumps(document).encode()
+    if accepted:
+        assert v1.verify(bundle, b"file")
+    else:
+        with pytest.raises(NotVerified, match="actual secp384r1"):
+            v1.verify(bundle, b"file")

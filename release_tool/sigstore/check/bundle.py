@@ -24,9 +24,8 @@ BUNDLE_LIMIT_BYTES = 2 * 1024 * 1024
 MAX_TIMESTAMPS = 16
 MAX_CHAIN = 8
 MAX_PROOF = 64
-WITH_CHAIN = frozenset(
-    f"application/vnd.dev.sigstore.bundle+json;version=0.{minor}" for minor in (1, 2)
-)
+FIRST_VERSION = "application/vnd.dev.sigstore.bundle+json;version=0.1"
+WITH_CHAIN = frozenset({FIRST_VERSION, "application/vnd.dev.sigstore.bundle+json;version=0.2"})
 WITH_CERTIFICATE = frozenset(
     {
         "application/vnd.dev.sigstore.bundle+json;version=0.3",
@@ -87,6 +86,7 @@ class LogEntry:
 class Bundle:
     """What a bundle holds: the certificate (DER), what was signed, the log entry, time stamps."""
 
+    media_type: str
     certificate: bytes
     chain: tuple[bytes, ...]
     content: MessageSignature | Envelope
@@ -129,9 +129,12 @@ def read_bundle(document: JsonObject, what: str) -> Bundle:
     entry = read_entry(entries[0], f"{what} tlogEntries[0]")
     certificate, chain = read_certificates(material, where, single=media_type in WITH_CERTIFICATE)
     timestamps = read_timestamps(material.get("timestampVerificationData"), where)
+    if entry.promise is None and media_type == FIRST_VERSION:
+        raise InputError(f"{what} is of version 0.1 and has no inclusion promise")
     if entry.promise is None and not timestamps:
         raise InputError(f"{what} has neither an inclusion promise nor a time stamp")
-    return Bundle(certificate, chain, read_content(message, what), entry, timestamps)
+    content = read_content(message, what)
+    return Bundle(media_type, certificate, chain, content, entry, timestamps)
 
 
 def read_certificates(

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import NotVerified
-from release_tool.sigstore.check.bundle import Bundle, Envelope
+from release_tool.sigstore.check.bundle import FIRST_VERSION, Bundle, Envelope
 from release_tool.sigstore.check.certificate import (
     Issuance,
     SigningCertificate,
@@ -41,6 +41,10 @@ from release_tool.sigstore.check.timestamps import Stamped, check_timestamps
 from release_tool.sigstore.trust.signer import ExpectedSigner
 
 Report = Callable[[int, str], None]
+
+CURVE = "secp256r1"
+EARLY_CURVE = "secp384r1"
+"""What sigstore-python before 2.0 used with SHA-256, always in bundles of version 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def verify_signature(
     log = choose_listing(log, anchors.logs, times)
     # (3) Who issued the certificate, and could it sign at those times?
     check_profile(certificate)
+    check_curve(bundle, certificate)
     issuances = find_issuances(certificate, anchors, times)
     check_chain(bundle, anchors)
     report(3, f"issued by {issuances[0].authority.name}, valid when it was used")
@@ -194,6 +199,13 @@ def check_window(service: str, window: Window, time: datetime) -> None:
             expected=str(window),
             actual=time.isoformat(),
         )
+
+
+def check_curve(bundle: Bundle, certificate: SigningCertificate) -> None:
+    """Refuse a key on another curve than the one that Sigstore pairs with SHA-256."""
+    curve = certificate.key.curve.name
+    if curve != CURVE and (curve != EARLY_CURVE or bundle.media_type != FIRST_VERSION):
+        raise mismatch("curve of the signer's key", expected=CURVE, actual=curve)
 
 
 def check_signature(bundle: Bundle, certificate: SigningCertificate, digest: Sha256 | None) -> None:
