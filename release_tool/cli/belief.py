@@ -23,13 +23,14 @@ from release_tool.cli.given import (
 from release_tool.cli.settings import BUILT_IN, DEFAULT_API, Settings
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.names import CommitId, Destination, Latest, RepoSlug, Tag
-from release_tool.recipes.recipe import Publisher
+from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.signer import (
     DEFAULT_REF,
     DEFAULT_WORKFLOW,
     GITHUB_ISSUER,
     ExpectedSigner,
 )
+from release_tool.verify.demands import Demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Belief:
     signer: ExpectedSigner
     choices: tuple[Choice, ...]
     by_recipe: bool = False
+
+    def demands(self, recipe: Recipe, *, provenance: bool = False) -> Demands:
+        """Compose what a verdict demands beyond the signature."""
+        return Demands(recipe if self.by_recipe else None, provenance=provenance)
 
     def notes(self, *more: Choice) -> list[str]:
         """Say whom is expected and, grouped by who chose it, each part of that."""

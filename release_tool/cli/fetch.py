@@ -78,7 +78,9 @@ def command(
             )
         with state.stage("verify"):
             evidence = open_evidence(place, settings.recipe)
-            verified = verify_release(evidence, belief.signer, root)
+            verified = verify_release(
+                evidence, belief.signer, root, belief.demands(settings.recipe)
+            )
         installed = install_release(evidence, verified, directory, settings.recipe)
     rows = [*verdict_rows(verified, verbose=state.verbose), ("installed", str(installed))]
     state.print_result({**verified.to_json(), "installed": str(installed)}, rows)

@@ -22,6 +22,7 @@ from release_tool.core.errors import (
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
 from release_tool.verify.locate import hash_model
 from release_tool.verify.release import VerifiedRelease
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
 
 FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
+Prove = Callable[[Evidence], "LineageReport"]
+Rebuild = Callable[[Evidence], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,11 @@ class Judge:
     recipe: Recipe
     signer: ExpectedSigner
     root: TrustedRoot
+    demands: Demands
     find_bundles: FindBundles | None = None
     hash_file: HashFile = hash_model
-    prove: "Callable[[Evidence], LineageReport] | None" = None
-    rebuild: Callable[[Evidence], dict[str, str]] | None = None
+    prove: Prove | None = None
+    rebuild: Rebuild | None = None
 
     def outcomes(self, models: Sequence[str]) -> list[Outcome]:
         """Take the verdicts on all models.
@@ -106,7 +110,7 @@ class Judge:
         refused: ReleaseToolError = CannotVerify(f"there is no bundle for {model}")
         for evidence in self.gather(model):
             try:
-                verified = verify_release(evidence, self.signer, self.root)
+                verified = verify_release(evidence, self.signer, self.root, self.demands)
             except (NotVerified, CannotVerify) as refusal:
                 # A bundle that says no weighs more than one that cannot be read.
                 refused = refused if isinstance(refused, NotVerified) else refusal

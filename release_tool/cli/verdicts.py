@@ -7,6 +7,8 @@ from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.errors import NotVerified, ReleaseToolError
 from release_tool.verify.release import VERDICTS_SCHEMA, VerifiedRelease
 
+SIGNATURE_ONLY = "signature only: it vouches for these bytes, not for how they were made"
+
 
 def show_verdict(state: State, verified: VerifiedRelease) -> None:
     """Print one verdict."""
@@ -72,8 +74,12 @@ def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
         rows.append(("source", f"{signer.repo} at {signer.commit or 'an unstated commit'}"))
     if signer.run_url:
         rows.append(("run", signer.run_url))
+    if made is not None and made.builder and not made.builder_certified:
+        rows.append(("built by", f"{made.builder} (unchecked: the statement alone says so)"))
     if made is not None and made.upstream_commit:
         rows.append(("upstream", f"{made.upstream_repo} at {made.upstream_commit}"))
+    if verified.signature_only:
+        rows.append(("evidence", SIGNATURE_ONLY))
     rows += [
         ("signed at", verified.signed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("log", f"entry {verified.log_index} of {verified.log_url}"),

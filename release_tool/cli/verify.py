@@ -8,7 +8,7 @@ import click
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import SignerOptions, TrustOptions
-from release_tool.cli.judging import FindBundles, Judge, parse_digest
+from release_tool.cli.judging import FindBundles, Judge, Prove, Rebuild, parse_digest
 from release_tool.cli.options import DIRECTORY, FILE, TEXT, with_quiet, with_verifying
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
@@ -31,6 +31,11 @@ from release_tool.verify.locate import hash_model
     metavar="OWNER/NAME[@TAG]",
     help="Fetch the bundle from that release, or from the repository's attestations.",
 )
+@click.option(
+    "--require",
+    type=click.Choice(["provenance"]),
+    help="Demand more than a signature of the model: signed provenance.",
+)
 @click.option("--checkpoint", type=FILE, help="Also prove that these weights stand in the model.")
 @click.option(
     "--upstream-dir",
@@ -47,6 +52,7 @@ def command(
     models: tuple[str, ...],
     bundle: Path | None,
     origin: str | None,
+    require: str | None,
     checkpoint: Path | None,
     upstream_dir: Path | None,
     unpinned_checkpoint: bool,
@@ -57,8 +63,10 @@ def command(
     """Reach a verdict on a model: who released it, and is it intact.
 
     MODEL is a file with its bundle beside it, the directory of a release, or sha256:<hex>. Without
-    options the recipe's publisher is expected to have signed. Exit code 0 means verified, 8 that
-    the evidence says no, 9 that there is no verdict; use the file in no case but the first.
+    options the recipe's publisher is expected to have signed, and the file to be the very model
+    that the recipe pins. With --repo or --cert-identity a signature alone vouches for bytes, of
+    whatever kind they are. Exit code 0 means verified, 8 that the evidence says no, 9 that there is
+    no verdict; use the file in no case but the first.
 
     \b
     Examples:
@@ -78,22 +86,37 @@ def command(
     for line in belief.notes(choose_root(trust, settings), *([asked] if origin else [])):
         state.note(line)
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
-    prove = rebuild = None
-    if checkpoint is not None:
-        from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
-
-        prove = Lineage.of(checkpoint, settings, pinned=not unpinned_checkpoint).prove
-    if checkpoint is not None and upstream_dir is not None:
-        from release_tool.chain import Source  # noqa: PLC0415
-        from release_tool.cli.rebuilding import Rebuild  # noqa: PLC0415  (loads every stage)
-
-        source = Source(upstream_dir, checkpoint, pinned=not unpinned_checkpoint)
-        rebuild = Rebuild(source, settings.recipe, state).prove
+    demands = belief.demands(settings.recipe, provenance=require is not None)
+    proofs = open_proofs(checkpoint, upstream_dir, settings, state, not unpinned_checkpoint)
     hash_file = Ahead(state.hashers, hash_model).hash if state.hashers else hash_model
     with open_bundles(origin, bundle, asked.value, trust, hash_file) as find_bundles:
-        judge = Judge(settings.recipe, belief.signer, root, find_bundles, hash_file, prove, rebuild)
+        judge = Judge(
+            settings.recipe, belief.signer, root, demands, find_bundles, hash_file, *proofs
+        )
         outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
+
+
+def open_proofs(
+    checkpoint: Path | None,
+    upstream_dir: Path | None,
+    settings: Settings,
+    state: State,
+    pinned: bool,
+) -> tuple[Prove | None, Rebuild | None]:
+    """Return what proves a model's lineage, and what makes it again, each where it is asked for."""
+    if checkpoint is None:
+        return None, None
+    from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
+
+    prove = Lineage.of(checkpoint, settings, pinned=pinned).prove
+    if upstream_dir is None:
+        return prove, None
+    from release_tool.chain import Source  # noqa: PLC0415
+    from release_tool.cli import rebuilding  # noqa: PLC0415  (loads every stage)
+
+    source = Source(upstream_dir, checkpoint, pinned=pinned)
+    return prove, rebuilding.Rebuild(source, settings.recipe, state).prove
 
 
 @contextmanager

@@ -19,3 +19,9 @@ def make_metadata(recipe: Recipe, checkpoint: Sha256) -> dict[str, str]:
             "weights are unchanged."
         ),
     }
+
+
+def pinned_metadata(recipe: Recipe) -> dict[str, str]:
+    """Return what the metadata of a pinned export says of its origin, without how it was made."""
+    written = make_metadata(recipe, recipe.checkpoint.sha256)
+    return {key: value for key, value in written.items() if "conversion" not in key}

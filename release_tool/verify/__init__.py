@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from release_tool.sigstore.trust.signer import ExpectedSigner
+    from release_tool.verify.demands import Demands
     from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
     from release_tool.verify.model import VerifiedModel, verify_model
     from release_tool.verify.release import VerifiedRelease
     from release_tool.verify.verdict import verify_release
 
 __all__ = [
+    "Demands",
     "Evidence",
     "ExpectedSigner",
     "VerifiedModel",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 MODULES = {
+    "Demands": "release_tool.verify.demands",
     "Evidence": "release_tool.verify.evidence",
     "ExpectedSigner": "release_tool.sigstore.trust.signer",
     "VerifiedModel": "release_tool.verify.model",

@@ -4,7 +4,6 @@ Runs after the signatures hold; what a statement says is worth nothing before.
 """
 
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import CannotVerify
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.statement import (
@@ -19,8 +18,8 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
+from release_tool.verify.demands import embedded_metadata
 from release_tool.verify.evidence import Evidence, Sidecars
-from release_tool.verify.release import ProvenanceSummary
 
 
 def open_statement(payload: bytes, payload_type: str | None) -> Statement:
@@ -84,17 +83,21 @@ def check_builder(statement: Statement, claims: Claims) -> None:
     """
     if not is_ours(statement):
         return
-    actual = builder_of(statement)
-    certified = [claims.workflow, claims.build_signer_uri, claims.identity]
-    if claims.issuer != GITHUB_ISSUER:
-        certified.insert(0, LOCAL_BUILDER)
+    actual, certified = builder_of(statement), certified_builders(claims)
     if actual is None or actual not in certified:
         raise mismatch(
             "the builder by the provenance",
-            expected=next(name for name in certified if name),
+            expected=certified[0],
             actual=actual,
             hint="the certificate says who signed; it does not bear out who is said to have built",
         )
+
+
+def certified_builders(claims: Claims) -> list[str]:
+    """List the builders that a certificate bears out, the likeliest first."""
+    local = None if claims.issuer == GITHUB_ISSUER else LOCAL_BUILDER
+    found = (local, claims.workflow, claims.build_signer_uri, claims.identity)
+    return [name for name in found if name]
 
 
 def builder_of(statement: Statement) -> str | None:
@@ -206,7 +209,8 @@ def check_dependencies(statement: Statement, manifest: Manifest) -> None:
 
 def check_metadata(manifest: Manifest, evidence: Evidence) -> str:
     """(12) Refuse a model whose embedded metadata is not what the manifest says was written."""
-    actual = embedded_metadata(evidence)
+    with reading("the model"):
+        actual = embedded_metadata(evidence)
     expected = manifest.export.metadata_written
     if actual != expected:
         keys = sorted(key for key in {*actual, *expected} if actual.get(key) != expected.get(key))
@@ -216,32 +220,3 @@ def check_metadata(manifest: Manifest, evidence: Evidence) -> str:
             actual=actual.get(keys[0]),
         )
     return f"{len(actual)} properties in the model are the manifest's"
-
-
-def embedded_metadata(evidence: Evidence) -> dict[str, str]:
-    """Read the properties out of the model's bytes, mapped and not loaded where it is a file."""
-    from release_tool.gates.metadata import (  # noqa: PLC0415  (only needed here)
-        open_metadata,
-        read_metadata,
-    )
-
-    with reading("the model"):
-        if evidence.content is not None:
-            return read_metadata(evidence.content)
-        if evidence.path is not None:
-            return open_metadata(evidence.path)
-    raise CannotVerify("the model's metadata cannot be read: only a digest was given")
-
-
-def summarise(statement: Statement | None, manifest: Manifest | None) -> ProvenanceSummary | None:
-    """Put what statement and manifest say of the model's making into one value."""
-    if statement is None:
-        return None
-    upstream = None if manifest is None else manifest.upstream
-    return ProvenanceSummary(
-        predicate_type=statement.predicate_type,
-        builder=builder_of(statement),
-        upstream_repo=None if upstream is None else upstream.repo,
-        upstream_commit=None if upstream is None else str(upstream.commit),
-        checkpoint=None if upstream is None else str(upstream.checkpoint_sha256),
-    )

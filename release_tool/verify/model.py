@@ -13,6 +13,7 @@ from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
 from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import evidence_for_bytes
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
@@ -40,7 +41,8 @@ def verify_model(
 ) -> VerifiedModel:
     """Read a model into memory and verify it by the bundle and the other files beside it.
 
-    `signer` defaults to the recipe's publisher. Offline, which is the default, nothing is asked
+    `signer` defaults to the recipe's publisher, and the model must then be the one that the recipe
+    pins. Offline, which is the default, nothing is asked
     over the network and the trusted root is the one that the installed sigstore package carries.
     Raises `NotVerified`, `CannotVerify`, and `InputError` for a trusted root that is none.
     """
@@ -56,4 +58,5 @@ def verify_model(
     given = None if bundle is None else Path(bundle)
     evidence = evidence_for_bytes(content, Path(path), known, bundle=given)
     expected = signer or ExpectedSigner.of_publisher(known.publisher)
-    return VerifiedModel(content, verify_release(evidence, expected, root))
+    demands = Demands(recipe=known if signer is None else None)
+    return VerifiedModel(content, verify_release(evidence, expected, root, demands))

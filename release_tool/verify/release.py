@@ -53,10 +53,15 @@ class VerifiedSigner:
 
 @dataclass(frozen=True, slots=True)
 class ProvenanceSummary:
-    """What the signed statement and manifest say of the model's making."""
+    """What the signed statement and manifest say of the model's making.
+
+    `builder_certified` tells whether the certificate bears the builder out; where it does not, the
+    statement alone says so.
+    """
 
     predicate_type: str
     builder: str | None
+    builder_certified: bool
     upstream_repo: str | None
     upstream_commit: str | None
     checkpoint: str | None
@@ -84,6 +89,11 @@ class VerifiedRelease:
         return self.artifacts[0]
 
     @property
+    def signature_only(self) -> bool:
+        """Tell whether nothing vouches for more than that the signer signed these bytes."""
+        return self.provenance is None
+
+    @property
     def not_covered(self) -> tuple[str, ...]:
         """The roles that the verdict should cover and does not, since nothing vouches for them."""
         covered = {artifact.role for artifact in self.artifacts}
@@ -98,6 +108,7 @@ class VerifiedRelease:
         return {
             "schema": VERDICT_SCHEMA,
             "verified": True,
+            "signature_only": self.signature_only,
             "artifacts": [
                 {
                     "role": artifact.role,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ import pytest
 from release_tool.cli.belief import resolve_belief
 from release_tool.cli.given import SignerOptions
 from release_tool.cli.settings import Settings
+from release_tool.core.names import RepoSlug
+from release_tool.recipes.recipe import Publisher
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER
+from tests.conftest import write_recipe
 
 PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nref = "refs/heads/main"\n'
 STRANGER = (
     '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nworkflow = "evil.yml"\n'
     'ref = "refs/heads/evil"\nissuer = "https://evil.invalid"\n'
 )
-RECIPE = PUBLISHER + f'[checkpoint]\nsha256 = "sha256:{"0" * 64}"\n'
 NOT_OBEYED = "release-tool.toml in this directory was not obeyed"
 KEYS = {
     "recipe": 'recipe = "./recipe.toml"\n',
@@ -34,12 +38,16 @@ KEYS = {
 
 
 @pytest.fixture
-def folder(rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that somebody filled: a release, a recipe and a trusted root of theirs."""
+def folder(rehearsed, standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that somebody filled: a release, the recipe of it and a trusted root of theirs."""
     folder = Path(shutil.copytree(rehearsed.directory, tmp_path / "folder"))
     shutil.rmtree(folder / "rehearsal")
     shutil.copy(rehearsed.trusted_root, folder / "trusted_root.json")
-    (folder / "recipe.toml").write_text(RECIPE)
+    publisher = Publisher(
+        RepoSlug("rehearsal", "u2netp-mirror"), "release.yml", "refs/heads/main", GITHUB_ISSUER
+    )
+    recipe = replace(standin.recipe, publisher=publisher)
+    (folder / "recipe.toml").write_text(write_recipe(recipe))
     monkeypatch.chdir(folder)
     monkeypatch.delenv("RELEASE_TOOL_CONFIG", raising=False)
     return folder
@@ -84,8 +92,8 @@ def test_a_recipe_that_lies_in_the_folder_is_not_believed(run, rehearsed, folder
     assert NOT_OBEYED in refused.err
     named = verify(run, rehearsed, "--config", config.name)
     assert named.code == 0, named.err
-    assert "the recipe u2netp: repository" in named.err
-    assert "release-tool.toml: recipe u2netp" in named.err
+    assert "the recipe u2netp-rehearsal: repository" in named.err
+    assert "release-tool.toml: recipe u2netp-rehearsal" in named.err
 
 
 def test_beside_a_repository_given_by_hand_the_folder_adds_no_workflow_ref_or_issuer(

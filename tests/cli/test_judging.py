@@ -9,13 +9,14 @@ from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.verify.demands import Demands
 
 
 @pytest.fixture
 def judge(rehearsed) -> Judge:
     root = (rehearsed.directory / "rehearsal" / "trusted_root.json").read_bytes()
     signer = ExpectedSigner.of_workflow(RepoSlug("rehearsal", "u2netp-mirror"))
-    return Judge(U2NETP, signer, TrustedRoot(root, "the rehearsal"))
+    return Judge(U2NETP, signer, TrustedRoot(root, "the rehearsal"), Demands())
 
 
 def test_many_models_keep_their_order_and_their_own_refusals(judge, rehearsed):

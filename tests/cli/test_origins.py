@@ -1,5 +1,6 @@
 """Where evidence comes from: other hosts, tokens, digests, and several models in one call."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -163,3 +164,73 @@ def test_the_table_says_what_is_not_covered(run, rehearsed, copy: Path):
     assert rows(model)[0].split() == ["not", "covered", "manifest"]
     (copy / PROVENANCE).unlink()
     assert rows(model)[0].split() == ["not", "covered", "provenance,", "manifest"]
+
+
+def strip_stamps(path: Path) -> None:
+    document = json.loads(path.read_bytes())
+    document["verificationMaterial"].pop("timestampVerificationData")
+    path.write_text(json.dumps(document))
+
+
+@pytest.fixture(params=["--bundle", "--from", "beside"])
+def give(request, run, rehearsed, server, copy: Path):
+    """Verify the copied model by a bundle that is named, fetched, or laid where its own belongs."""
+
+    def call(bundle: Path):
+        content = bundle.read_bytes()
+        options: list[str | Path] = ["--bundle", bundle]
+        if request.param == "--from":
+            attested = {"attestations": [{"bundle": json.loads(content)}]}
+            server.get(url__startswith=f"{API}/repos/o/r/attestations/").respond(json=attested)
+            options = ["--from", "o/r", "--github-api", API]
+        if request.param == "beside":
+            (copy / "u2netp_mirror_v1.onnx.sigstore").write_bytes(content)
+            options = []
+        (copy / "u2netp_mirror_v1.onnx.sigstore.json").unlink()
+        return run("verify", copy / rehearsed.model.name, *rehearsed.believing, *options)
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["Apache-2.0-u2netp.txt", "u2netp_mirror_v1.manifest.json"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_provenance_given_as_the_models_bundle_is_held_against_the_files_beside_it(
+    rehearsed, give, copy: Path, name: str, kept
+):
+    (copy / name).write_bytes((copy / name).read_bytes() + b"\n")
+    if not kept:
+        (copy / PROVENANCE).unlink()
+    refused = give(rehearsed.directory / PROVENANCE)
+    assert refused.code == 8, refused.err
+    assert f"digest of {name}" in refused.err
+
+
+def test_a_provenance_given_as_the_models_bundle_covers_the_files_beside_it(
+    rehearsed, give, copy: Path
+):
+    (copy / PROVENANCE).unlink()
+    accepted = give(rehearsed.directory / PROVENANCE)
+    assert accepted.code == 0, accepted.err
+    assert "covers     model, provenance, manifest, license\n" in accepted.out
+
+
+def test_a_stripped_bundle_under_another_name_is_refused_by_the_stripped_provenance(
+    give, copy: Path
+):
+    stripped = copy / "stripped.json"
+    shutil.copy(copy / "u2netp_mirror_v1.onnx.sigstore.json", stripped)
+    strip_stamps(stripped)
+    strip_stamps(copy / PROVENANCE)
+    refused = give(stripped)
+    assert refused.code == 8, refused.err
+    assert "digest of the model's bundle: expected sha256:" in refused.err
+
+
+def test_a_release_that_was_stripped_throughout_is_refused_where_its_bundle_lies(
+    run, rehearsed, copy: Path
+):
+    for name in ("u2netp_mirror_v1.onnx.sigstore.json", PROVENANCE):
+        strip_stamps(copy / name)
+    refused = run("verify", copy / rehearsed.model.name, *rehearsed.believing)
+    assert refused.code == 8
+    assert "digest of u2netp_mirror_v1.onnx.sigstore.json" in refused.err

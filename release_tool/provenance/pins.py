@@ -1,0 +1,77 @@
+"""Holds what is claimed of a release against what its recipe pins; decides nothing about it.
+
+A recipe fixes what a model is made of. A manifest that claims anything else is no lie, but it
+speaks of another model than the one that the recipe's name promises.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.statement import Statement
+from release_tool.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One claim that is not what the recipe pins."""
+
+    claim: str
+    pinned: str
+    claimed: str
+
+    def __str__(self) -> str:
+        return f"{self.claim} is {self.claimed}, the recipe pins {self.pinned}"
+
+
+def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
+    """List the claims of a manifest that are not what the recipe pins.
+
+    A skeleton is pinned for each torch by itself; that of another one is not held against it.
+    """
+    upstream, pin = manifest.upstream, recipe.upstream
+    skeleton = manifest.outputs.skeleton_sha256
+    pinned_skeleton = recipe.skeleton_for(manifest.toolchain.get("torch", ""))
+    return compare(
+        [
+            ("model_id", recipe.model_id, manifest.model_id),
+            ("upstream.repo", pin.repo, upstream.repo),
+            ("upstream.commit", pin.commit, upstream.commit),
+            ("upstream.module_path", pin.module_path, upstream.module_path),
+            ("upstream.module_sha256", pin.module_sha256, upstream.module_sha256),
+            ("upstream.checkpoint_path", recipe.checkpoint.path, upstream.checkpoint_path),
+            ("upstream.checkpoint_sha256", recipe.checkpoint.sha256, upstream.checkpoint_sha256),
+            ("upstream.license_path", pin.license_path, upstream.license_path),
+            ("upstream.license_sha256", pin.license_sha256, upstream.license_sha256),
+            ("outputs.skeleton_sha256", pinned_skeleton or skeleton, skeleton),
+        ]
+    )
+
+
+def statement_departures(statement: Statement, recipe: Recipe) -> tuple[Departure, ...]:
+    """List the inputs of the build by a statement of ours that are not what the recipe pins."""
+    build = statement.predicate.get("buildDefinition")
+    inputs = build.get("resolvedDependencies") if isinstance(build, dict) else None
+    checkout, checkpoint = (*inputs, {}, {})[:2] if isinstance(inputs, list) else ({}, {})
+    upstream = f"git+{recipe.upstream.repo}@{recipe.upstream.commit}"
+    weights = {"sha256": recipe.checkpoint.sha256.hex}
+    return compare(
+        [
+            ("the checkout", upstream, member(checkout, "uri")),
+            ("the checkpoint", weights, member(checkpoint, "digest")),
+        ]
+    )
+
+
+def member(value: object, key: str) -> object:
+    """Return a member of a JSON object, or None where it has none or is something else."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def compare(claims: Iterable[tuple[str, object, object]]) -> tuple[Departure, ...]:
+    """Keep the claims whose pinned and claimed values differ."""
+    return tuple(
+        Departure(claim, str(pinned), str(claimed))
+        for claim, pinned, claimed in claims
+        if pinned != claimed
+    )

@@ -1,0 +1,101 @@
+"""Puts the verdict together from what the steps found; checks nothing any more."""
+
+from typing import TYPE_CHECKING
+
+from release_tool.core.digest import Sha256
+from release_tool.sigstore.check.signature import VerifiedSignature
+from release_tool.verify.evidence import Evidence
+from release_tool.verify.ladder import Ladder
+from release_tool.verify.release import (
+    ProvenanceSummary,
+    VerifiedFile,
+    VerifiedRelease,
+    VerifiedSigner,
+)
+
+if TYPE_CHECKING:
+    from release_tool.provenance.manifest import Manifest
+    from release_tool.verify.stated import SignedStatement
+
+
+def make_release(
+    evidence: Evidence,
+    signature: VerifiedSignature,
+    ladder: Ladder,
+    signed: "SignedStatement | None",
+    manifest: "Manifest | None",
+) -> VerifiedRelease:
+    """Make the value whose existence is the verdict."""
+    claims = signature.claims
+    return VerifiedRelease(
+        artifacts=verified_files(evidence, signed),
+        signer=VerifiedSigner(
+            identity=claims.identity,
+            issuer=claims.issuer,
+            repo=claims.repo,
+            commit=claims.commit,
+            workflow=claims.workflow,
+            ref=claims.ref,
+            trigger=claims.trigger,
+            runner=claims.runner,
+            run_url=claims.run_url,
+        ),
+        signed_at=signature.signed_at,
+        log_index=signature.log_index,
+        log_id=signature.log.key_id.hex(),
+        log_url=signature.log.url,
+        steps=ladder.steps(),
+        provenance=summarise(signed, manifest),
+    )
+
+
+def summarise(
+    signed: "SignedStatement | None", manifest: "Manifest | None"
+) -> ProvenanceSummary | None:
+    """Put what statement and manifest say of the model's making into one value."""
+    if signed is None:
+        return None
+    upstream = None if manifest is None else manifest.upstream
+    return ProvenanceSummary(
+        predicate_type=signed.statement.predicate_type,
+        builder=signed.builder,
+        builder_certified=signed.builder_certified,
+        upstream_repo=None if upstream is None else upstream.repo,
+        upstream_commit=None if upstream is None else str(upstream.commit),
+        checkpoint=None if upstream is None else str(upstream.checkpoint_sha256),
+    )
+
+
+def verified_files(
+    evidence: Evidence, signed: "SignedStatement | None"
+) -> tuple[VerifiedFile, ...]:
+    """List the files that the verdict covers, the model first.
+
+    A file beside the model is covered by a provenance beside it, or by one of ours that is the
+    model's bundle; another project's that is, and a mere file signature, cover the model alone.
+    """
+    model = VerifiedFile("model", evidence.name, evidence.digest, evidence.size)
+    sidecars = evidence.sidecars
+    beside = None if sidecars is None else sidecars.provenance
+    recipe = evidence.recipe if sidecars is None else sidecars.recipe
+    name = "the bundle" if recipe is None else recipe.names.provenance
+    provenance = beside or (evidence.bundle if signed is not None else None)
+    files = [("provenance", name, provenance)]
+    if sidecars is not None and signed is not None and (beside is not None or signed.ours):
+        names = sidecars.recipe.names
+        listed = sidecars.bundle_listed and beside is not None
+        files = [
+            ("bundle", names.bundle, evidence.bundle if listed else None),
+            *files,
+            ("manifest", names.manifest, sidecars.manifest),
+            ("license", names.license, sidecars.license),
+            ("notice", names.notice, sidecars.notice),
+        ]
+    return (
+        model,
+        *(
+            VerifiedFile(role, name, Sha256.of_bytes(content), len(content))
+            for role, name, content in files
+            if content is not None
+        ),
+    )

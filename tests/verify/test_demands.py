@@ -1,0 +1,339 @@
+"""Where the recipe decides whom to believe it decides also what; a signature says only who."""
+
+import io
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.core.names import CommitId, RepoSlug
+from release_tool.provenance.manifest import Manifest
+from release_tool.recipes.metadata import make_metadata, pinned_metadata
+from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.u2netp import U2NETP
+from release_tool.verify.demands import Demands
+from release_tool.verify.evidence import evidence_for_digest, open_evidence
+from release_tool.verify.model import verify_model
+from release_tool.verify.verdict import verify_release
+from tests.conftest import Run, write_recipe
+from tests.examples import digest, example_manifest
+from tests.verify.conftest import LICENSE, ReleaseMaker, Signer, make_model
+
+NAMES = U2NETP.names
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "verdict.schema.json").read_text())
+
+
+def make_wheel() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("package/__init__.py", "")
+    return content.getvalue()
+
+
+OTHER_FILES = {"wheel": make_wheel(), "five bytes": b"hello", "empty graph": b"\x08\x08\x3a\x00"}
+
+
+def pin_example() -> Recipe:
+    """Pin what the example's manifest claims, and believe who signs here."""
+    claims = example_manifest().upstream
+    return replace(
+        U2NETP,
+        upstream=replace(
+            U2NETP.upstream,
+            repo=claims.repo,
+            commit=claims.commit,
+            module_path=claims.module_path,
+            module_sha256=claims.module_sha256,
+            license_sha256=Sha256.of_bytes(LICENSE),
+        ),
+        checkpoint=replace(
+            U2NETP.checkpoint, path=claims.checkpoint_path, sha256=claims.checkpoint_sha256
+        ),
+        graph=replace(
+            U2NETP.graph, skeletons=(("torch 2.13.0", example_manifest().outputs.skeleton_sha256),)
+        ),
+        publisher=replace(
+            U2NETP.publisher,
+            repo=RepoSlug.parse("rehearsal/u2netp-mirror"),
+            ref="refs/heads/main",
+        ),
+    )
+
+
+PINNED = pin_example()
+WRITTEN = make_metadata(PINNED, PINNED.checkpoint.sha256)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A consumer who names nobody: the recipe decides."""
+
+    run: Run
+    signer: Signer
+    place: Path
+
+    def believing(self, recipe: Recipe = PINNED) -> list[str]:
+        root, file = self.place / "root.json", self.place / "recipe.toml"
+        root.write_bytes(self.signer.stack.trusted_root)
+        file.write_text(write_recipe(recipe))
+        return ["--trusted-root", str(root), "--recipe", str(file)]
+
+    def verify(self, *arguments: str | Path, recipe: Recipe = PINNED):
+        return self.run("verify", *arguments, *self.believing(recipe))
+
+    def by_hand(self, *arguments: str | Path):
+        return self.verify(*arguments, "--repo", "rehearsal/u2netp-mirror")
+
+
+@pytest.fixture
+def reader(run: Run, v1: Signer, tmp_path: Path) -> Reader:
+    return Reader(run, v1, tmp_path)
+
+
+def claiming(metadata: dict[str, str]):
+    def change(manifest: Manifest) -> Manifest:
+        made: Manifest = replace(
+            manifest, export=replace(manifest.export, metadata_written=metadata)
+        )
+        return made
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def pinned(releases: ReleaseMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of what `PINNED` pins."""
+    place = tmp_path_factory.mktemp("pinned")
+    return releases.make(
+        place, metadata=WRITTEN, change=claiming(WRITTEN), stated=claiming(WRITTEN)
+    )
+
+
+@pytest.fixture
+def alone(pinned: Path, tmp_path: Path) -> Path:
+    """The model with nothing but its bundle beside it."""
+    for name in (NAMES.model, NAMES.bundle):
+        shutil.copy(pinned / name, tmp_path / name)
+    return tmp_path / NAMES.model
+
+
+def sign(signer: Signer, path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    path.with_name(f"{path.name}.sigstore.json").write_bytes(signer.sign(content))
+    return path
+
+
+def test_a_model_with_its_bundle_alone_is_verified_and_said_to_be_signed_only(reader, alone):
+    result = reader.verify(alone)
+    assert result.code == 0, result.err
+    assert "signature only: it vouches for these bytes" in result.out
+    document = reader.verify(alone, "--json").document
+    assert document["signature_only"] is True
+    assert "names itself u2netp_mirror_v1" in document["steps"][-1]["outcome"]
+    jsonschema.validate(document, SCHEMA)
+
+
+def test_a_pinned_release_is_verified_and_more_than_a_signature(reader, pinned):
+    result = reader.verify(pinned, "--json")
+    assert result.code == 0, result.err
+    assert result.document["signature_only"] is False
+    assert "signature only" not in reader.verify(pinned).out
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_any_other_file_that_the_same_workflow_signed_is_no_model(reader, v1, tmp_path, kind):
+    path = sign(v1, tmp_path / "model.onnx", OTHER_FILES[kind])
+    result = reader.verify(path)
+    assert result.code == 8
+    assert "--repo" in result.err
+    by_hand = reader.by_hand(path)
+    assert by_hand.code == 0, by_hand.err
+    assert "signature only: it vouches for these bytes" in by_hand.out
+    assert reader.by_hand(path, "--json").document["signature_only"] is True
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_a_file_beside_a_release_takes_no_part_in_its_being_a_model(
+    reader, v1, pinned, tmp_path, kind
+):
+    """Not even beside the manifest and the licence of a release that holds."""
+    copy = Path(shutil.copytree(pinned, tmp_path / "release"))
+    sign(v1, copy / NAMES.model, OTHER_FILES[kind])
+    (copy / NAMES.provenance).unlink()
+    assert reader.verify(copy / NAMES.model).code == 8
+
+
+@pytest.mark.parametrize("key", pinned_metadata(PINNED))
+@pytest.mark.parametrize("value", [None, "another"])
+def test_a_model_that_names_another_origin_is_refused(reader, v1, tmp_path, key, value):
+    metadata = {**WRITTEN, key: value} if value else {k: WRITTEN[k] for k in WRITTEN if k != key}
+    path = sign(v1, tmp_path / "model.onnx", make_model("one", metadata))
+    result = reader.verify(path)
+    assert result.code == 8
+    assert f"the model's metadata {key}: expected" in result.err
+    assert "as the recipe u2netp pins it" in result.err
+    assert reader.by_hand(path).code == 0
+
+
+def test_by_default_the_python_api_demands_the_recipes_model_too(v1, alone, tmp_path):
+    model = verify_model(alone, trusted_root=v1.root, recipe=PINNED)
+    assert model.release.signature_only
+    text = sign(v1, tmp_path / "text.onnx", b"hello")
+    with pytest.raises(NotVerified, match="no model of the recipe u2netp"):
+        verify_model(text, trusted_root=v1.root, recipe=PINNED)
+    assert verify_model(text, trusted_root=v1.root, recipe=PINNED, signer=v1.expected)
+
+
+def other(**changes):
+    """Depart from the pins in one claim."""
+    return lambda manifest: replace(manifest, upstream=replace(manifest.upstream, **changes))
+
+
+DEPARTURES = {
+    "upstream.repo": other(repo="https://example.org/other"),
+    "upstream.commit": other(commit=CommitId("cd" * 20)),
+    "upstream.module_path": other(module_path="model/other.py"),
+    "upstream.module_sha256": other(module_sha256=digest("other")),
+    "upstream.checkpoint_path": other(checkpoint_path="other.pth"),
+    "upstream.checkpoint_sha256": other(checkpoint_sha256=digest("other")),
+    "upstream.license_path": other(license_path="COPYING"),
+    "outputs.skeleton_sha256": lambda manifest: replace(
+        manifest, outputs=replace(manifest.outputs, skeleton_sha256=digest("other"))
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", DEPARTURES)
+def test_a_signed_manifest_that_claims_what_is_not_pinned_is_refused(
+    reader, releases, tmp_path, claim
+):
+    def change(manifest: Manifest) -> Manifest:
+        made: Manifest = DEPARTURES[claim](claiming(WRITTEN)(manifest))
+        return made
+
+    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    for path in (made, made / NAMES.model):
+        result = reader.verify(path)
+        assert result.code == 8
+        assert claim in result.err
+        assert "the recipe pins" in result.err
+        assert reader.by_hand(path).code == 0
+
+
+def test_a_manifest_of_another_licence_is_refused(reader, pinned):
+    license_pin = replace(PINNED.upstream, license_sha256=digest("another licence"))
+    result = reader.verify(pinned, recipe=replace(PINNED, upstream=license_pin))
+    assert result.code == 8
+    assert "upstream.license_sha256" in result.err
+
+
+def test_the_skeleton_of_a_toolchain_that_is_not_pinned_is_not_held_against_another(reader, pinned):
+    graph = replace(PINNED.graph, skeletons=(("torch 9.9.9", digest("other")),))
+    assert reader.verify(pinned, recipe=replace(PINNED, graph=graph)).code == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_provenance_without_its_manifest_is_held_against_the_pins_too(
+    reader, releases, tmp_path, whole
+):
+    change = DEPARTURES["upstream.commit"]
+    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    (made / NAMES.manifest).unlink()
+    if not whole:
+        (made / NAMES.provenance).rename(made / NAMES.bundle)
+    result = reader.verify(made / NAMES.model)
+    assert result.code == 8
+    assert "the checkout is git+https://example.org/up@cdcd" in result.err
+
+
+def test_a_digest_is_believed_by_the_recipe_only_through_a_provenance(v1, pinned, reader):
+    model = Sha256.of_file(pinned / NAMES.model)
+    demands = Demands(recipe=PINNED)
+    stated = evidence_for_digest(model, (pinned / NAMES.provenance).read_bytes(), PINNED)
+    verified = verify_release(stated, v1.expected, v1.root, demands)
+    assert [file.role for file in verified.artifacts] == ["model", "provenance"]
+    assert verified.not_covered == ("manifest",)
+    signed = evidence_for_digest(model, (pinned / NAMES.bundle).read_bytes(), PINNED)
+    with pytest.raises(CannotVerify, match="a digest alone does not tell"):
+        verify_release(signed, v1.expected, v1.root, demands)
+    bundle = ["--bundle", pinned / NAMES.bundle]
+    assert reader.verify(str(model), *bundle).code == 9
+    assert reader.by_hand(str(model), *bundle).code == 0
+    moved = replace(PINNED, upstream=replace(PINNED.upstream, commit=CommitId("cd" * 20)))
+    with pytest.raises(NotVerified, match="the checkout is"):
+        verify_release(stated, v1.expected, v1.root, Demands(recipe=moved))
+
+
+def test_provenance_can_be_required(reader, pinned, alone, v1, tmp_path):
+    for verify in (reader.verify, reader.by_hand):
+        missing = verify(alone, "--require", "provenance")
+        assert missing.code == 9
+        assert "there is no provenance" in missing.err
+        for path in (pinned, pinned / NAMES.model):
+            assert verify(path, "--require", "provenance").code == 0
+    shutil.copy(pinned / NAMES.provenance, alone.with_name(NAMES.provenance))
+    assert reader.verify(alone, "--require", "provenance").code == 0
+    other = v1.sign(alone.read_bytes())
+    (alone.with_name(NAMES.bundle)).write_bytes(other)
+    assert reader.verify(alone, "--require", "provenance").code == 8
+
+
+def test_a_foreign_builder_is_reported_as_unchecked(reader, v1, alone):
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "w", "digest": {"sha256": Sha256.of_file(alone).hex}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"runDetails": {"builder": {"id": "https://example.org/anybody"}}},
+    }
+    bundle = alone.with_name("stated.json")
+    bundle.write_bytes(v1.state(json.dumps(statement).encode()))
+    document = reader.by_hand(alone, "--bundle", bundle, "--json").document
+    said = document["provenance"]
+    assert (said["builder"], said["builder_certified"]) == ("https://example.org/anybody", False)
+    assert document["not_covered"] == ["manifest"]
+    assert [item["role"] for item in document["artifacts"]] == ["model", "provenance"]
+    jsonschema.validate(document, SCHEMA)
+    rows = reader.by_hand(alone, "--bundle", bundle).out
+    assert "https://example.org/anybody (unchecked: the statement alone says so)" in rows
+    statement["predicate"] = {"runDetails": {"builder": {"id": v1.expected.identity}}}
+    bundle.write_bytes(v1.state(json.dumps(statement).encode()))
+    document = reader.by_hand(alone, "--bundle", bundle, "--json").document
+    assert document["provenance"]["builder_certified"] is True
+    assert "unchecked" not in reader.by_hand(alone, "--bundle", bundle).out
+
+
+def test_the_builder_of_a_release_is_certified(reader, pinned):
+    said = reader.verify(pinned, "--json").document["provenance"]
+    assert said["builder_certified"] is True
+
+
+def test_two_statements_on_one_model_are_both_held_against_the_files(
+    v1, pinned, releases, tmp_path
+):
+    """The provenance of another release as the model's bundle names another manifest."""
+
+    def change(manifest: Manifest) -> Manifest:
+        made: Manifest = replace(claiming(WRITTEN)(manifest), toolchain={"torch": "2.13.1"})
+        return made
+
+    other = releases.make(tmp_path / "other", metadata=WRITTEN, change=change, stated=change)
+    evidence = open_evidence(pinned / NAMES.model, PINNED, bundle=other / NAMES.provenance)
+    with pytest.raises(NotVerified, match=f"digest of {NAMES.manifest}"):
+        verify_release(evidence, v1.expected, v1.root)
+
+
+def test_a_stripped_copy_of_the_provenance_as_the_models_bundle_is_refused(v1, pinned, tmp_path):
+    copy = Path(shutil.copytree(pinned, tmp_path / "release"))
+    document = json.loads((copy / NAMES.provenance).read_bytes())
+    (tmp_path / "whole.json").write_text(json.dumps(document))
+    document["verificationMaterial"].pop("timestampVerificationData")
+    (copy / NAMES.provenance).write_text(json.dumps(document))
+    evidence = open_evidence(copy / NAMES.model, PINNED, bundle=tmp_path / "whole.json")
+    with pytest.raises(NotVerified, match="who dates the provenance"):
+        verify_release(evidence, v1.expected, v1.root)
