@@ -21,7 +21,6 @@ from release_tool.sigstore.check.log import (
     check_checkpoint,
     check_inclusion,
     check_promise,
-    host_of,
     root_of_path,
 )
 from release_tool.sigstore.check.root import Log, Window
@@ -131,6 +130,12 @@ def entry_in(origin: str, kind: tuple[str, str], promise: bytes | None = None) -
         ("https://log.test:8080/api", "log.test", V2),
         ("https://[::1]:8080", "::1", V2),
         ("https://log.test", "log.test - 123", V1),
+        ("https://log.test/api", "log.test/api", V2),
+        ("https://log.test/api/", "log.test/api", V2),
+        ("https://log.test:8080/api/2", "log.test:8080/api/2", V2),
+        ("log.test", "log.test", V2),
+        ("log.test:8080", "log.test", V2),
+        ("log.test/api", "log.test/api", V2),
     ],
 )
 def test_an_entry_without_a_promise_is_proved_by_the_log_at_its_url(url, origin, kind):
@@ -141,7 +146,8 @@ def test_an_entry_without_a_promise_is_proved_by_the_log_at_its_url(url, origin,
     ("url", "origin", "kind"),
     [
         ("https://log.test:8080", "log.test:8080", V2),
-        ("https://log.test/api", "log.test/api", V2),
+        ("https://log.test", "log.test/api", V2),
+        ("https://log.test", "https://log.test", V2),
         ("https://log.test", "Log.test", V2),
         ("https://log.test", "log.tes", V2),
         ("https://log.test", "log.test.evil", V2),
@@ -158,9 +164,23 @@ def test_a_log_checkpoint_of_another_origin_proves_no_entry_without_a_promise(ur
     check_inclusion(entry_in(origin, kind, promise=b"checked by its own step"), log)
 
 
-@pytest.mark.parametrize("url", ["", "log.test", "https://", "https:///api"])
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://log.test/api", "log.test/ap"),
+        ("https://log.test/api", "log.test/other"),
+        ("log.test/api", "log.test/API"),
+        ("log.test:8080/api", "log.test/api"),
+    ],
+)
+def test_a_log_at_a_path_is_not_the_one_at_another(url, origin):
+    with pytest.raises(NotVerified, match=r"origin: expected log\.test or log\.test"):
+        check_inclusion(entry_in(origin, V2), replace(LOG, url=url))
+
+
+@pytest.mark.parametrize("url", ["", "https://", "https:///api", "/api", ":8080"])
 def test_a_log_without_an_address_proves_no_entry_without_a_promise(url):
-    assert host_of(url) == ""
+    assert replace(LOG, url=url).names == ()
     with pytest.raises(CannotVerify, match="names no host"):
         check_inclusion(entry_in("log.test", V2), replace(LOG, url=url))
 
@@ -171,6 +191,60 @@ def test_a_log_without_an_address_proves_no_entry_without_a_promise(url):
 def test_a_malformed_log_checkpoint_is_unreadable(text):
     with pytest.raises(CannotVerify):
         check_checkpoint(proof_with(text), LOG)
+
+
+def line(name: str = "witness.test", content: bytes = bytes(68)) -> str:
+    return f"— {name} {base64.b64encode(content).decode()}\n"
+
+
+OWN = base64.b64decode(checkpoint().split(" ")[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (checkpoint() + "\n", "malformed signature: ''"),
+        (checkpoint() + "\n\n" + line(), "malformed signature: ''"),
+        (checkpoint() + "\0\n", "malformed signature"),
+        (checkpoint() + "x" * 1000 + "\n", "malformed signature"),
+        (checkpoint() + line("a\x1b[2J"), "malformed signature"),
+        (checkpoint() + line("a\u200b"), "malformed signature"),
+        (checkpoint() + line("a b"), "malformed signature"),
+        (checkpoint() + line("a+b"), "malformed signature"),
+        (checkpoint() + line("a\u00a0b"), "malformed signature"),
+        (checkpoint() + line("a\r"), "malformed signature"),
+        (checkpoint() + line().replace("\n", " \n"), "malformed signature"),
+        (checkpoint() + line().replace("\n", "\r\n"), "malformed signature"),
+        (checkpoint() + line().replace("—", "-"), "malformed signature"),
+        (checkpoint() + line().replace(" ", "  ", 1), "malformed signature"),
+        (checkpoint() + line().replace("AA", "AB=", 1), "not base64|canonical"),
+        (checkpoint() + line(content=b"hint"), "too short"),
+        (checkpoint() + line().rstrip("\n"), "the log checkpoint is malformed"),
+        (checkpoint() + line() * 2, "a signer twice"),
+        (checkpoint() + line("log.test", OWN), "a signer twice"),
+        (checkpoint() + line("log.test", OWN[:4] + bytes(64)), "a signer twice"),
+        (checkpoint() + "".join(line(f"w{n}") for n in range(64)), "more than 64"),
+        (checkpoint() + line(content=bytes(64 * 1024)), "the log checkpoint is malformed"),
+        (checkpoint().replace("\n\n", "\n\n\n"), "malformed signature: ''"),
+        ("\n" + checkpoint(), "the log checkpoint is malformed"),
+    ],
+)
+def test_a_log_checkpoint_is_read_to_its_last_byte(text, reason):
+    with pytest.raises(CannotVerify, match=reason):
+        check_checkpoint(proof_with(text), LOG)
+
+
+def test_a_line_in_the_logs_own_name_and_hint_must_verify():
+    forged = checkpoint().rpartition("—")[0] + line("log.test", OWN[:4] + bytes(64))
+    with pytest.raises(NotVerified, match="not signed by the log"):
+        check_checkpoint(proof_with(forged), LOG)
+    # Of another key of the log, whose hint differs, nothing is known here.
+    check_checkpoint(proof_with(checkpoint() + line("log.test", b"hint" + bytes(64))), LOG)
+
+
+def test_the_most_that_a_log_checkpoint_may_hold_is_read_at_once():
+    full = checkpoint() + "".join(line(f"w{n}") for n in range(63))
+    check_checkpoint(proof_with(full), LOG)
 
 
 def test_a_time_beyond_the_calendar_is_refused():

@@ -46,10 +46,21 @@ class SigningCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """An authority that issued the certificate, and the certificate just above it."""
+    """An authority that issued the certificate, and the certificates above it, up to the root."""
 
     authority: Authority
-    issuer: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def issuer(self) -> x509.Certificate:
+        """The certificate just above the leaf."""
+        return self.chain[0]
+
+    def valid_at(self, time: datetime) -> bool:
+        """Tell whether every certificate of the chain was valid (RFC 5280 §4.1.2.5)."""
+        return all(
+            one.not_valid_before_utc <= time <= one.not_valid_after_utc for one in self.chain
+        )
 
 
 @lru_cache(maxsize=128)
@@ -99,16 +110,18 @@ def extension(certificate: SigningCertificate, kind: type[T]) -> T | None:
 def find_issuances(
     certificate: SigningCertificate, anchors: Anchors, times: tuple[datetime, ...]
 ) -> tuple[Issuance, ...]:
-    """Return every authority whose chain holds at all `times` (UTC); refuse if there is none.
+    """Return every authority whose chain holds at one of `times` (UTC); refuse without any.
 
-    The period that the trusted root sets an authority is step 7's to enforce.
+    At each of them one must hold, not the same one: an authority's certificate may end, and the
+    one that was issued after it begin, between two of them. The period that the trusted root sets
+    an authority is step 7's to enforce.
     """
     check_validity("the signing certificate", certificate.parsed, times)
-    found = (
+    chains = (
         (authority, build_chain(certificate.der, authority)) for authority in anchors.authorities
     )
-    chains = [(authority, chain) for authority, chain in found if chain is not None]
-    if not chains:
+    found = [Issuance(authority, chain) for authority, chain in chains if chain is not None]
+    if not found:
         names = ", ".join(authority.name for authority in anchors.authorities)
         raise mismatch(
             "the signing certificate's issuer",
@@ -116,10 +129,11 @@ def find_issuances(
             actual=show(certificate.issuer) or "none that is named",
             hint="was it signed with another Sigstore instance? see --sigstore and --trusted-root",
         )
-    for _, chain in chains:
-        for above in chain:
-            check_validity("a certificate of the authority", above, times)
-    return tuple(Issuance(authority, chain[0]) for authority, chain in chains)
+    for time in times:
+        if not any(one.valid_at(time) for one in found):
+            for above in found[0].chain:
+                check_validity("a certificate of the authority", above, (time,))
+    return tuple(one for one in found if any(one.valid_at(time) for time in times))
 
 
 def check_validity(what: str, certificate: x509.Certificate, times: tuple[datetime, ...]) -> None:
@@ -139,7 +153,8 @@ def build_chain(der: bytes, authority: Authority) -> tuple[x509.Certificate, ...
     """Build the path from a certificate to an authority's root (RFC 5280 §6), or return None.
 
     Yields the certificates above the leaf. Only the root is an anchor. The path is validated for
-    the moment at which the leaf was issued; the caller holds each certificate against the times of
+    the moment at which the leaf was issued, or the last certificate above it, which may be younger
+    where an authority was issued anew; the caller holds each certificate against the times of
     signing, so one answer serves all signatures that were made with one certificate.
 
     Extended key usages are left to `check_profile`, because the library knows those of TLS and not
@@ -149,7 +164,10 @@ def build_chain(der: bytes, authority: Authority) -> tuple[x509.Certificate, ...
     policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(*ANY_USAGE)
     with reading("the signing certificate"):
         leaf = x509.load_der_x509_certificate(der)
-        return find_path(leaf, intermediates, root, policy, leaf.not_valid_before_utc)
+        issued = leaf.not_valid_before_utc
+        moments = (issued, max(issued, *(one.not_valid_before_utc for one in authority.chain)))
+        paths = (find_path(leaf, intermediates, root, policy, moment) for moment in moments)
+        return next((path for path in paths if path is not None), None)
 
 
 def find_path(

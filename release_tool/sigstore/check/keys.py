@@ -5,11 +5,16 @@ https://github.com/sigstore/architecture-docs/blob/main/algorithm-registry.md
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from release_tool.core.errors import InputError
 
@@ -53,6 +58,16 @@ class LogKey:
         elif isinstance(key, ed25519.Ed25519PublicKey) and details == ED25519_DETAILS:
             return cls(key, None)
         raise InputError(f"{where} is no key of the kind {details}")
+
+    def identifier(self, name: str) -> bytes:
+        """Compute the id of a log that signs with this key, whose `name` counts with Ed25519.
+
+        RFC 6962 §3.2; for Ed25519 the key ID of https://c2sp.org/signed-note, not truncated.
+        """
+        if isinstance(self.key, ed25519.Ed25519PublicKey):
+            return sha256(name.encode() + b"\n\x01" + self.key.public_bytes_raw()).digest()
+        spki = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return sha256(spki).digest()
 
     def signed(self, signature: bytes, message: bytes) -> bool:
         """Tell whether `signature` is this key's over `message`."""

@@ -1,7 +1,7 @@
 """Step 5: the entry stands in a transparency log, and the log itself says so.
 
 Proves that some entry was logged; that it is about this signature is checked in `entry`.
-RFC 6962 §2.1 (Merkle audit paths), https://c2sp.org/tlog-checkpoint, https://c2sp.org/signed-note
+RFC 6962 §2.1 (Merkle audit paths), https://c2sp.org/tlog-checkpoint
 """
 
 import base64
@@ -12,7 +12,8 @@ from hashlib import sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.sigstore.check.bundle import InclusionProof, LogEntry
 from release_tool.sigstore.check.fields import decode_octets, decode_uint64
-from release_tool.sigstore.check.refusal import mismatch, show
+from release_tool.sigstore.check.note import parse_signatures, split_note
+from release_tool.sigstore.check.refusal import mismatch
 from release_tool.sigstore.check.root import Anchors, Log
 
 WITH_PROMISE = frozenset({("hashedrekord", "0.0.1"), ("dsse", "0.0.1")})
@@ -72,13 +73,13 @@ def check_inclusion(entry: LogEntry, log: Log) -> None:
 
 
 def check_origin(entry: LogEntry, log: Log) -> None:
-    """Refuse a log checkpoint whose origin is not the host at which the root knows the log.
+    """Refuse a log checkpoint whose origin is no name by which the root knows the log.
 
     Asked where nothing but the checkpoint ties an entry to its log (Rekor v2): a key may sign for
     more than one log, so it takes the name as well to say which one it was.
     """
-    expected = host_of(log.url)
-    if not expected:
+    names = log.names
+    if not names:
         raise CannotVerify(
             f"the trusted root names no host for the log {log.key_id.hex()}, "
             "so its log checkpoints cannot be told from another's"
@@ -86,15 +87,8 @@ def check_origin(entry: LogEntry, log: Log) -> None:
     origin = entry.proof.checkpoint.partition("\n")[0]
     # Rekor v1 adds its tree's number to the origin; for v2 the origin is the name and nothing else.
     first_version = (entry.kind, entry.version) in WITH_PROMISE
-    if (origin.partition(" - ")[0] if first_version else origin) != expected:
-        raise mismatch("the log checkpoint's origin", expected=expected, actual=origin)
-
-
-def host_of(url: str) -> str:
-    """Return a URL's host as it is written, without its port; empty where there is none."""
-    authority = url.partition("://")[2].partition("/")[0]
-    address, bracket, _ = authority.removeprefix("[").partition("]")
-    return address if bracket else authority.partition(":")[0]
+    if (origin.partition(" - ")[0] if first_version else origin) not in names:
+        raise mismatch("the log checkpoint's origin", expected=" or ".join(names), actual=origin)
 
 
 def root_of_path(leaf: bytes, proof: InclusionProof) -> bytes | None:
@@ -118,16 +112,22 @@ def check_checkpoint(proof: InclusionProof, log: Log) -> None:
 
     Cosignatures of witnesses may stand beside the log's own; nobody here knows them.
     """
-    body, blank, signatures = proof.checkpoint.partition("\n\n")
-    lines = body.split("\n")
-    if not blank or len(lines) < 3 or not lines[0] or not signatures.endswith("\n"):
+    text, signatures = split_note(proof.checkpoint)
+    lines = text.removesuffix("\n").split("\n")
+    if len(lines) < 3 or not lines[0]:
         raise CannotVerify("the log checkpoint is malformed")
     try:
         size = decode_uint64(lines[1], "the log checkpoint's tree size")
         root = decode_octets(lines[2], "the log checkpoint's root hash")
     except InputError as error:
         raise CannotVerify(error.message) from error
-    if not signed_note(f"{body}\n", signatures, origin=lines[0], log=log):
+    name = lines[0].partition(" - ")[0]  # Rekor v1 adds its tree's number to the origin
+    own = [
+        one.signature
+        for one in parse_signatures(signatures)
+        if (one.name, one.hint) == (name, log.hint)
+    ]
+    if not own or not log.key.signed(own[0], text.encode()):
         raise NotVerified(f"the log checkpoint is not signed by the log {log.url}")
     if (size, root) != (proof.size, proof.root):
         raise mismatch(
@@ -135,23 +135,3 @@ def check_checkpoint(proof: InclusionProof, log: Log) -> None:
             expected=f"{proof.root.hex()} of {proof.size}",
             actual=f"{root.hex()} of {size}",
         )
-
-
-def signed_note(body: str, signatures: str, *, origin: str, log: Log) -> bool:
-    """Tell whether one of a note's signature lines is by `log`, under the name of its origin."""
-    name = origin.partition(" - ")[0]  # Rekor v1 adds its tree's number to the origin
-    for line in signatures.removesuffix("\n").split("\n"):
-        dash, _, rest = line.partition(" ")
-        signer, _, encoded = rest.partition(" ")
-        if dash != "\N{EM DASH}" or not signer or not encoded:
-            raise CannotVerify(f"the log checkpoint has a malformed signature: {show(line)!r}")
-        if signer != name:
-            continue
-        try:
-            content = decode_octets(encoded, "the log checkpoint's signature")
-        except InputError as error:
-            raise CannotVerify(error.message) from error
-        # The first four bytes are a hint at the key, the rest is the signature.
-        if content[:4] == log.key_id[:4] and log.key.signed(content[4:], body.encode()):
-            return True
-    return False

@@ -24,6 +24,7 @@ from release_tool.sigstore.check.keys import SUPPORTED, LogKey
 from release_tool.sigstore.trust.instance import TrustedRoot
 
 HASH_ALGORITHM = "SHA2_256"
+HINT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,41 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A transparency log or a certificate transparency log."""
+    """A transparency log or a certificate transparency log.
+
+    `key_id` is the 32 bytes by which entries and certificates name it; `checkpoint_id`, where the
+    root has one, is how its log checkpoints do.
+    """
 
     url: str
     key_id: bytes
     key: LogKey
     window: Window
+    checkpoint_id: bytes | None = None
+
+    @property
+    def hint(self) -> bytes:
+        """What precedes the log's signature in a log checkpoint (https://c2sp.org/signed-note)."""
+        return (self.checkpoint_id or self.key_id)[:HINT_BYTES]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The origins that its log checkpoints may have; none where the URL has no host."""
+        return names_of(self.url)
+
+
+def names_of(url: str) -> tuple[str, ...]:
+    """Return a URL's host as it is written, without a port, and the URL without its scheme.
+
+    The latter only where there is a path: it tells apart logs that share a host.
+    """
+    place = url.partition("://")[2] if "://" in url else url
+    authority, _, path = place.rstrip("/").partition("/")
+    address, bracket, _ = authority.removeprefix("[").partition("]")
+    host = address if bracket else authority.partition(":")[0]
+    if not host:
+        return ()
+    return (host, f"{authority}/{path}") if path else (host,)
 
 
 def choose_listing(log: Log, listings: tuple[Log, ...], moments: tuple[datetime, ...]) -> Log:
@@ -126,13 +156,34 @@ def parse_log(value: Any, where: str) -> Log | None:
     details = read_text(key, "keyDetails", f"{where}.publicKey")
     if details not in SUPPORTED or read_text(message, "hashAlgorithm", where) != HASH_ALGORITHM:
         return None
-    identifier = message.get("checkpointKeyId") or message.get("logId")
-    return Log(
-        url=str(message.get("baseUrl", "")),
-        key_id=read_octets(read_object(identifier, f"{where}.logId"), "keyId", f"{where}.logId"),
-        key=LogKey.parse(read_octets(key, "rawBytes", where), details, f"{where}.publicKey"),
-        window=parse_window(key.get("validFor"), f"{where}.publicKey.validFor"),
-    )
+    parsed = LogKey.parse(read_octets(key, "rawBytes", where), details, f"{where}.publicKey")
+    url = str(message.get("baseUrl", ""))
+    names = ("", *names_of(url))
+    log_id, checkpoint_id = parse_identifiers(message, parsed.identifier(names[-1]), where)
+    window = parse_window(key.get("validFor"), f"{where}.publicKey.validFor")
+    return Log(url, log_id, parsed, window, checkpoint_id)
+
+
+def parse_identifiers(
+    message: JsonObject, computed: bytes, where: str
+) -> tuple[bytes, bytes | None]:
+    """Return the id that entries carry, of 32 bytes, and the one for log checkpoints, if stated.
+
+    The latter is the former or its own first four bytes; without `logId` (which is to go), the id
+    of entries is what is `computed` of the key.
+    """
+
+    def read(name: str) -> bytes:
+        return read_octets(read_object(message.get(name), f"{where}.{name}"), "keyId", where)
+
+    if "checkpointKeyId" not in message:
+        return read("logId"), None
+    checkpoint_id = read("checkpointKeyId")
+    if len(checkpoint_id) not in (HINT_BYTES, len(computed)):
+        raise InputError(f"{where}.checkpointKeyId is of {len(checkpoint_id)} bytes, not 4 or 32")
+    if len(checkpoint_id) > HINT_BYTES:
+        return checkpoint_id, checkpoint_id
+    return read("logId") if "logId" in message else computed, checkpoint_id
 
 
 def parse_authorities(document: JsonObject, name: str, where: str) -> tuple[Authority, ...]:

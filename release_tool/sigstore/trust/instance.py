@@ -15,6 +15,13 @@ from release_tool.core.progress import SILENT, Progress
 
 TRUST_FILE_LIMIT_BYTES = 4 * 1024 * 1024
 TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+TRUSTED_ROOT_TYPES = (
+    TRUSTED_ROOT_TYPE,
+    "application/vnd.dev.sigstore.trustedroot.v0.1+json",
+    "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+)
+"""What is read; version 0.2 adds fields and changes none."""
+
 TRUST_CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
 TRUSTED_ROOT = "trusted_root.json"
 SIGNING_CONFIG = "signing_config.v0.2.json"
@@ -89,7 +96,7 @@ def trusted_root_of(content: bytes, source: str) -> TrustedRoot:
     """Recognise a trusted root, or take it out of a client trust config."""
     document = parse_json_object(content, source)
     media_type = document.get("mediaType")
-    if media_type == TRUSTED_ROOT_TYPE:
+    if media_type in TRUSTED_ROOT_TYPES:
         return TrustedRoot(content, source)
     inner = document.get("trustedRoot")
     if media_type == TRUST_CONFIG_TYPE and isinstance(inner, dict):
