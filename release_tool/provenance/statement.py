@@ -22,12 +22,11 @@ PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:release-tool:export:v1"
 LOCAL_BUILDER = "urn:release-tool:builder:local"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-MAX_SUBJECTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a statement is about: a name and a digest."""
+    """What a statement is about: a name, which others than ours may leave empty, and a digest."""
 
     name: str
     digest: Sha256
@@ -69,9 +68,11 @@ class Statement:
 
     @classmethod
     def parse(cls, payload: bytes) -> Self:
-        """Read an in-toto Statement whose subjects carry SHA-256 digests; raises `InputError`.
+        """Read an in-toto Statement with a subject that has a SHA-256 digest; raises `InputError`.
 
-        The subjects of one statement have different names.
+        Every subject of ours has one, and a name of its own. In another statement only those that
+        have one are read: it may be about a commit too, and about files of one name in two places.
+        How many they are, the size of the bundle limits.
         """
         document = parse_json_object(payload, "the statement")
         if document.get("_type") not in READABLE_TYPES:
@@ -79,27 +80,42 @@ class Statement:
         predicate_type, predicate = document.get("predicateType"), document.get("predicate")
         if not isinstance(predicate_type, str) or not isinstance(predicate, dict):
             raise InputError("the statement has no predicate")
-        subjects = parse_subjects(document.get("subject"))
+        subjects = parse_subjects(document.get("subject"), ours=is_export(predicate))
         return cls(payload, subjects, predicate_type, predicate)
 
+    @property
+    def ours(self) -> bool:
+        """Tell whether the statement is of the kind that this tool makes."""
+        return is_export(self.predicate)
 
-def parse_subjects(value: Any) -> tuple[Subject, ...]:
-    """Read a statement's subjects, each with a name of its own and a SHA-256 digest."""
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_SUBJECTS:
-        raise InputError(f"the statement has no subjects, or more than {MAX_SUBJECTS}")
-    subjects = tuple(parse_subject(item) for item in value)
-    if len({subject.name for subject in subjects}) != len(subjects):
+
+def is_export(predicate: JsonObject) -> bool:
+    """Tell whether a predicate is of an export by this tool, by its build type."""
+    build = predicate.get("buildDefinition")
+    return isinstance(build, dict) and build.get("buildType") == BUILD_TYPE
+
+
+def parse_subjects(value: Any, *, ours: bool) -> tuple[Subject, ...]:
+    """Read those of a statement's subjects that have a SHA-256 digest; of ours, each must."""
+    if not isinstance(value, list) or not value:
+        raise InputError("the statement has no subjects")
+    parsed = [parse_subject(item) for item in value]
+    subjects = tuple(subject for subject in parsed if subject is not None)
+    names = {subject.name for subject in subjects}
+    if not subjects or (ours and (len(subjects) < len(parsed) or "" in names)):
+        raise InputError("a subject of the statement lacks its name or its SHA-256 digest")
+    if ours and len(names) < len(subjects):
         raise InputError("two subjects of the statement have one name")
     return subjects
 
 
-def parse_subject(value: Any) -> Subject:
-    """Read one subject (in-toto ResourceDescriptor)."""
+def parse_subject(value: Any) -> Subject | None:
+    """Read one subject (in-toto ResourceDescriptor); None where it has no SHA-256 digest."""
     digests = value.get("digest") if isinstance(value, dict) else None
-    digest = digests.get("sha256") if isinstance(digests, dict) else None
-    if not isinstance(digest, str) or not isinstance(value.get("name"), str):
-        raise InputError("a subject of the statement lacks its name or its SHA-256 digest")
-    return Subject(value["name"], Sha256(digest))
+    if not isinstance(digests, dict) or not isinstance(value.get("name", ""), str):
+        raise InputError("a subject of the statement lacks its name or its digests")
+    digest = digests.get("sha256")
+    return None if digest is None else Subject(value.get("name", ""), Sha256(str(digest)))
 
 
 def make_statement(

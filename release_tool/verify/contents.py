@@ -7,7 +7,6 @@ from release_tool.core.digest import Sha256
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.statement import (
-    BUILD_TYPE,
     LOCAL_BUILDER,
     PAYLOAD_TYPE,
     PREDICATE_TYPE,
@@ -42,8 +41,8 @@ def open_statement(payload: bytes, payload_type: str | None) -> Statement:
     return statement
 
 
-def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | None) -> str:
-    """Return the name of the subject that has the model's digest.
+def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | None) -> str | None:
+    """Return the name of the subject that has the model's digest, or None where it has no name.
 
     1. Some subject must have that digest.
     2. Our own statement is also about the licence, the manifest and the bundle, which the same
@@ -54,8 +53,8 @@ def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | N
     if not named:
         stated = ", ".join(f"{item.name} ({item.digest})" for item in statement.subjects[:3])
         raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
-    if not is_ours(statement):
-        return named[0]
+    if not statement.ours:
+        return named[0] or None
     wanted = recipe.names.model if recipe else "a model, *.onnx"
     for name in named:
         if name == wanted or (recipe is None and name.endswith(".onnx")):
@@ -68,12 +67,6 @@ def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | N
     )
 
 
-def is_ours(statement: Statement) -> bool:
-    """Tell whether a statement is of the kind that this tool makes, by its build type."""
-    build = statement.predicate.get("buildDefinition")
-    return isinstance(build, dict) and build.get("buildType") == BUILD_TYPE
-
-
 def check_builder(statement: Statement, claims: Claims) -> None:
     """Refuse a statement of ours that names another builder than its certificate bears out.
 
@@ -81,7 +74,7 @@ def check_builder(statement: Statement, claims: Claims) -> None:
        the reusable one that it called. Both stand in the certificate.
     2. Signed elsewhere, it may also be a machine that has no name.
     """
-    if not is_ours(statement):
+    if not statement.ours:
         return
     actual, certified = builder_of(statement), certified_builders(claims)
     if actual is None or actual not in certified:
@@ -130,12 +123,15 @@ def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
 def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> str:
     """(10) Refuse files that the statement is not about; in a whole release, any difference."""
     files = release_files(evidence, sidecars)
-    subjects = {subject.name: subject.digest for subject in statement.subjects}
+    subjects: dict[str, list[Sha256]] = {}
+    for subject in statement.subjects:  # of another project two may have one name
+        subjects.setdefault(subject.name, []).append(subject.digest)
     for name, digest in files.items():
         if name not in subjects:
             raise mismatch("subjects of the provenance", expected=name, actual=", ".join(subjects))
-        if subjects[name] != digest:
-            raise mismatch(f"digest of {name}", expected=subjects[name], actual=digest)
+        if digest not in subjects[name]:
+            expected = " or ".join(map(str, subjects[name]))
+            raise mismatch(f"digest of {name}", expected=expected, actual=digest)
     missing = sorted(subjects.keys() - files.keys())
     if sidecars.whole and missing:
         raise mismatch(
@@ -153,7 +149,7 @@ def check_named_bundle(statement: Statement, evidence: Evidence, sidecars: Sidec
     name = sidecars.recipe.names.bundle
     named = [subject.digest for subject in statement.subjects if subject.name == name]
     actual = Sha256.of_bytes(evidence.bundle)
-    if is_ours(statement) and named and actual not in named:
+    if statement.ours and named and actual not in named:
         raise mismatch(
             "digest of the model's bundle",
             expected=f"{named[0]}, by the provenance",
@@ -198,7 +194,7 @@ def check_manifest(
 
 def check_dependencies(statement: Statement, manifest: Manifest) -> None:
     """Refuse a provenance that names other inputs of the build than the manifest does."""
-    if not is_ours(statement):
+    if not statement.ours:
         return
     actual = statement.predicate["buildDefinition"].get("resolvedDependencies")
     if actual != dependencies(manifest):

@@ -20,7 +20,6 @@ from release_tool.verify.contents import (
     check_builder,
     check_named_bundle,
     check_subjects,
-    is_ours,
     open_statement,
 )
 from release_tool.verify.evidence import Evidence
@@ -46,7 +45,7 @@ def open_signed(signature: VerifiedSignature) -> SignedStatement:
     check_builder(statement, signature.claims)
     builder = builder_of(statement)
     certified = builder is not None and builder in certified_builders(signature.claims)
-    return SignedStatement(statement, is_ours(statement), builder, certified)
+    return SignedStatement(statement, statement.ours, builder, certified)
 
 
 def check_provenance(

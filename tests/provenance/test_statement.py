@@ -5,6 +5,7 @@ import json
 import pytest
 
 from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import InputError
 from release_tool.provenance.manifest import Manifest
@@ -78,7 +79,7 @@ def change(statement: Statement, **fields: object) -> bytes:
         ({"predicateType": 3}, "no predicate"),
         ({"subject": []}, "no subjects"),
         ({"subject": "x"}, "no subjects"),
-        ({"subject": [3]}, "lacks its name or its SHA-256"),
+        ({"subject": [3]}, "lacks its name or its"),
         ({"subject": [{"name": "a", "digest": {"sha512": "x"}}]}, "lacks its name"),
         ({"subject": [{"digest": {"sha256": "ab" * 32}}]}, "lacks its name"),
         ({"subject": [{"name": "a", "digest": {"sha256": "AB" * 32}}]}, "not a SHA-256"),
@@ -91,3 +92,49 @@ def test_a_malformed_statement_is_refused(
     statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
     with pytest.raises(InputError, match=reason):
         Statement.parse(change(statement, **fields))
+
+
+MODEL = {"name": "a", "digest": {"sha256": "ab" * 32}}
+FOREIGN = {"buildDefinition": {"buildType": "https://example.org/build"}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [MODEL],
+        [{"name": "a", "digest": {"sha256": "cd" * 32}}],
+        [{"name": "the source", "digest": {"gitCommit": "ab" * 20}}],
+        [{"name": "b", "digest": {"sha512": "ab" * 64}}],
+        [{"digest": {"sha256": "cd" * 32}}],
+        [{"uri": "pkg:pypi/b@1", "digest": {"sha512": "ab" * 64}}],
+        [{"name": f"file{number}", "digest": {"sha256": "cd" * 32}} for number in range(5000)],
+    ],
+)
+def test_a_statement_that_is_not_ours_may_be_about_anything_else_too(
+    manifest: Manifest, more: list[dict[str, object]]
+):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    for subjects in ([MODEL, *more], [*more, MODEL]):
+        foreign = Statement.parse(change(statement, subject=subjects, predicate=FOREIGN))
+        assert Subject("a", Sha256("ab" * 32)) in foreign.subjects
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [
+        [],
+        [3],
+        [{"name": "a"}],
+        [{"name": "a", "digest": "ab" * 32}],
+        [{"name": "a", "digest": {"sha512": "ab" * 64}}],
+        [{"name": 3, "digest": {"sha256": "ab" * 32}}],
+        [{"name": "a", "digest": {"sha256": "AB" * 32}}],
+        [{"name": "a", "digest": {"sha256": ["ab" * 32]}}],
+    ],
+)
+def test_a_statement_that_is_not_ours_needs_a_subject_with_a_sha256_digest_too(
+    manifest: Manifest, subjects: list[object]
+):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    with pytest.raises(InputError):
+        Statement.parse(change(statement, subject=subjects, predicate=FOREIGN))

@@ -92,3 +92,34 @@ def test_of_two_subjects_with_one_digest_the_model_counts(v1, content):
     bundle = v1.state(state(subjects, BUILD_TYPE, v1.expected.identity))
     evidence = evidence_for_digest(Sha256.of_bytes(content), bundle, U2NETP)
     assert verify_release(evidence, v1.expected, v1.root)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": "model.onnx", "digest": {"sha256": "cd" * 32}},
+        {"name": "the source", "digest": {"gitCommit": "ab" * 20}},
+        {"name": "a", "digest": {"sha512": "ab" * 64}},
+        {"digest": {"sha256": "cd" * 32}},
+    ],
+)
+def test_in_a_foreign_statement_only_the_subject_with_the_models_digest_matters(v1, content, more):
+    document = json.loads(state({"model.onnx": content}, "https://example.org/build"))
+    document["subject"] += [more] * 1100
+    bundle = v1.state(json.dumps(document).encode())
+    verified = verify_release(
+        evidence_for_digest(Sha256.of_bytes(content), bundle), v1.expected, v1.root
+    )
+    assert verified.steps[0].outcome.endswith("as that of 'model.onnx'")
+    evidence = evidence_for_digest(Sha256.of_bytes(b"another file"), bundle)
+    with pytest.raises(NotVerified, match="the file's digest: expected that of a subject"):
+        verify_release(evidence, v1.expected, v1.root)
+
+
+def test_a_foreign_statement_need_not_name_the_model(v1, content):
+    document = json.loads(state({"x": content}, "https://example.org/build"))
+    del document["subject"][0]["name"]
+    bundle = v1.state(json.dumps(document).encode())
+    evidence = evidence_for_digest(Sha256.of_bytes(content), bundle)
+    verified = verify_release(evidence, v1.expected, v1.root)
+    assert verified.steps[0].outcome.endswith("is the digest that was signed")
