@@ -136,6 +136,9 @@ def fetch_asset(
         progress.note(f"{asset.name} is here already")
         return
     partial = target.with_name(target.name + PARTIAL_SUFFIX)
+    if asset.digest is None:
+        # Nothing tells whether an earlier part, or a file of that size, belongs to this asset.
+        partial.unlink(missing_ok=True)
     failure: TryAgain | None = None
     with progress.bar(asset.name, asset.size) as advance:
         for _ in range(MAX_ATTEMPTS):

@@ -206,6 +206,15 @@ def test_without_a_listed_digest_the_size_is_compared(server, tmp_path):
     assert contents(tmp_path) == CONTENTS
 
 
+def test_without_a_listed_digest_nothing_that_lies_there_is_taken_over(server, tmp_path):
+    server.get(LISTING).respond(json=listing(**{NAMES.model: {"digest": None}}))
+    old = b"o" * len(CONTENTS[NAMES.model])
+    for name in (NAMES.model, f"{NAMES.model}.part"):
+        (tmp_path / name).write_bytes(old)
+    fetch(tmp_path)
+    assert contents(tmp_path) == CONTENTS
+
+
 def test_more_bytes_than_listed_are_refused(server, tmp_path):
     server.get(f"{WEB}/{NAMES.model}").respond(content=CONTENTS[NAMES.model] + b"more")
     with pytest.raises(CannotVerify, match="sent more than"):

@@ -58,3 +58,36 @@ def test_a_directory_that_cannot_be_made_is_an_input_error(tmp_path: Path):
         open_quarantine(tmp_path / "file", RELEASE),
     ):
         pass
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_link_that_lies_in_the_place_never_leads_a_download_out_of_it(tmp_path: Path, link):
+    """Who controls the folder must not have somebody's file overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    place = leave(tmp_path / "model", TryAgain("network"))
+    (place / "part").unlink()
+    getattr(place / "part", link)(victim)
+    with open_quarantine(tmp_path / "model", RELEASE) as again:
+        assert not (again / "part").exists()
+        (again / "part").write_bytes(b"downloaded")
+    assert victim.read_bytes() == b"precious"
+
+
+def test_a_place_that_is_a_link_is_not_followed(tmp_path: Path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "part").write_bytes(b"precious")
+    place = leave(tmp_path / "model", TryAgain("network"))
+    (place / "part").unlink()
+    place.rmdir()
+    place.symlink_to(victim)
+    assert fill(tmp_path / "model") == place
+    assert [path.read_bytes() for path in victim.iterdir()] == [b"precious"]
+
+
+def test_a_directory_that_lies_in_the_place_is_removed(tmp_path: Path):
+    place = leave(tmp_path, TryAgain("network"))
+    (place / "inner").mkdir()
+    with open_quarantine(tmp_path, RELEASE) as again:
+        assert [path.name for path in again.iterdir()] == ["part"]
