@@ -1,6 +1,7 @@
 """Reads `release-tool.toml`, the project's own defaults; options given by hand come before it."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher, Recipe
+from release_tool.sigstore.trust.instance import TUF_REPOSITORIES
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
 
 DEFAULT_FILE = Path("release-tool.toml")
@@ -73,11 +75,19 @@ def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
     top = texts(tables, TOP_KEYS, "")
     return Configuration(
         source=str(path),
-        recipe=top.get("recipe"),
-        sigstore=top.get("sigstore"),
+        recipe=beside(path, top.get("recipe"), lambda value: not value.endswith(".toml")),
+        sigstore=beside(path, top.get("sigstore"), TUF_REPOSITORIES.__contains__),
         github_api=top.get("github_api"),
         publisher=parse_publisher(publisher) if publisher is not None else None,
     )
+
+
+def beside(path: Path, value: str | None, is_name: Callable[[str], bool]) -> str | None:
+    """Find a file that a configuration names where the configuration lies, not where we are.
+
+    Else whoever fills a folder with files of these names would decide what is believed there.
+    """
+    return value if value is None or is_name(value) else str(path.parent / value)
 
 
 def parse_publisher(table: Any) -> Publisher:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,25 @@ def test_a_recipe_that_lies_in_the_folder_is_not_believed(run, rehearsed, folder
     assert named.code == 0, named.err
     assert "the recipe u2netp-rehearsal: repository" in named.err
     assert "release-tool.toml: recipe u2netp-rehearsal" in named.err
+
+
+@pytest.mark.parametrize("key", ["recipe", "sigstore"])
+def test_what_a_named_configuration_names_is_never_looked_for_in_the_folder(
+    run, rehearsed, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+):
+    """The user's own configuration names files beside it; a folder may hold one of that name."""
+    own = tmp_path / "own"
+    own.mkdir()
+    config = own / "release-tool.toml"
+    config.write_text(KEYS[key])
+    monkeypatch.setenv("RELEASE_TOOL_CONFIG", str(config))
+    name = tomllib.loads(KEYS[key])[key]
+    missing = run("verify", "u2netp_mirror_v1.onnx", *rehearsed.believing[:2], "--offline")
+    assert missing.code == 3, missing.err
+    assert str(own / name) in missing.err
+    (own / name).write_bytes((folder / name).read_bytes())
+    found = run("verify", "u2netp_mirror_v1.onnx", *rehearsed.believing)
+    assert found.code == 0, found.err
 
 
 def test_beside_a_repository_given_by_hand_the_folder_adds_no_workflow_ref_or_issuer(
