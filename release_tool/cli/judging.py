@@ -24,6 +24,7 @@ from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
+from release_tool.verify.ladder import Contradicted
 from release_tool.verify.locate import hash_model
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
@@ -106,19 +107,31 @@ class Judge:
             return Outcome(model, refusal=refusal.with_traceback(None))
 
     def verdict(self, model: str) -> Outcome:
-        """Climb the ladder with the evidence of each bundle until one holds."""
-        refused: ReleaseToolError = CannotVerify(f"there is no bundle for {model}")
+        """Climb the ladder with the evidence of each bundle until one speaks for all that is there.
+
+        One that speaks for the model alone is enough where no other one of the expected signer's
+        says that a file beside it is not what was signed.
+        """
+        refused: ReleaseToolError | None = None
+        held: tuple[Evidence, VerifiedRelease] | None = None
         for evidence in self.gather(model):
             try:
                 verified = verify_release(evidence, self.signer, self.root, self.demands)
             except (NotVerified, CannotVerify) as refusal:
-                # A bundle that says no weighs more than one that cannot be read.
-                refused = refused if isinstance(refused, NotVerified) else refusal
+                refused = max(refused or refusal, refusal, key=weight)
                 continue
-            proof = self.prove(evidence) if self.prove else None
-            made = self.rebuild(evidence) if self.rebuild else None
-            return Outcome(model, verified, lineage=proof, reproduced_by=made)
-        raise refused
+            if covers_all(evidence, verified):
+                return self.prove_more(model, evidence, verified)
+            held = held or (evidence, verified)
+        if held is not None and not isinstance(refused, Contradicted):
+            return self.prove_more(model, *held)
+        raise refused or CannotVerify(f"there is no bundle for {model}")
+
+    def prove_more(self, model: str, evidence: Evidence, verified: VerifiedRelease) -> Outcome:
+        """Prove what else was asked for of a model that is verified."""
+        proof = self.prove(evidence) if self.prove else None
+        made = self.rebuild(evidence) if self.rebuild else None
+        return Outcome(model, verified, lineage=proof, reproduced_by=made)
 
     def gather(self, model: str) -> Iterator[Evidence]:
         """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.
@@ -136,6 +149,20 @@ class Judge:
                 raise UsageError("a digest needs --bundle, or --from to fetch one")
             else:
                 yield evidence_for_digest(digest, bundle, self.recipe)
+
+
+def weight(refusal: ReleaseToolError) -> int:
+    """Weigh a refusal: a bundle that says no counts for more than one that cannot be read."""
+    return isinstance(refusal, NotVerified) + isinstance(refusal, Contradicted)
+
+
+def covers_all(evidence: Evidence, verified: VerifiedRelease) -> bool:
+    """Tell whether the verdict covers every file that lies beside the model."""
+    covered = {artifact.role for artifact in verified.artifacts}
+    beside = {
+        role for role in ("manifest", "license", "notice") if getattr(evidence.sidecars, role, None)
+    }
+    return beside <= covered
 
 
 def parse_digest(model: str) -> Sha256 | None:

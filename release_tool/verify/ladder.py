@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from release_tool.core.errors import NotVerified
 from release_tool.verify.release import Step
 
 STEPS = {
@@ -18,6 +19,10 @@ STEPS = {
     11: "manifest and licence",
     12: "embedded metadata",
 }
+
+
+class Contradicted(NotVerified):
+    """The expected signer did sign the bundle, and what it speaks of is not what is at hand."""
 
 
 @dataclass(slots=True)

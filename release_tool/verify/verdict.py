@@ -6,6 +6,7 @@ counts is when something was signed. The steps themselves are in the modules bes
 
 from typing import TYPE_CHECKING
 
+from release_tool.core.errors import NotVerified
 from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignature, parse_bundle
 from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.check.root import Anchors, parse_root
@@ -14,7 +15,7 @@ from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import Evidence, Sidecars
-from release_tool.verify.ladder import Ladder
+from release_tool.verify.ladder import Contradicted, Ladder
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.summary import make_release
 
@@ -34,7 +35,8 @@ def verify_release(
 ) -> VerifiedRelease:
     """Reach the verdict on a model.
 
-    Raises `NotVerified` (8) where the evidence says no, `CannotVerify` (9) where it cannot be read
+    Raises `NotVerified` (8) where the evidence says no, `Contradicted` among them where only what
+    was signed and what is at hand differ, `CannotVerify` (9) where it cannot be read
     or lacks what is demanded, and `InputError` (3) where the trusted root is none.
     """
     anchors, ladder = parse_root(root), Ladder()
@@ -47,10 +49,13 @@ def verify_release(
     # (3) to (9)
     signature = verify_signature(bundle, evidence.digest, signer, anchors, ladder.report)
     # (10) to (12)
-    demands.check_model(evidence, ladder)
-    statements = check_statements(evidence, signature, signer, anchors, ladder)
-    manifest = check_contents(evidence, covering(statements, evidence), ladder)
-    demands.check_claims(evidence, statements, manifest)
+    try:
+        demands.check_model(evidence, ladder)
+        statements = check_statements(evidence, signature, signer, anchors, ladder)
+        manifest = check_contents(evidence, covering(statements, evidence), ladder)
+        demands.check_claims(evidence, statements, manifest)
+    except NotVerified as error:
+        raise Contradicted(error.message, hint=error.hint) from error
     return make_release(evidence, signature, ladder, next(iter(statements), None), manifest)
 
 

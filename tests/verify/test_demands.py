@@ -1,5 +1,6 @@
 """Where the recipe decides whom to believe it decides also what; a signature says only who."""
 
+import base64
 import io
 import json
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from release_tool.cli.judging import Judge
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
@@ -337,3 +339,35 @@ def test_a_stripped_copy_of_the_provenance_as_the_models_bundle_is_refused(v1, p
     evidence = open_evidence(copy / NAMES.model, PINNED, bundle=tmp_path / "whole.json")
     with pytest.raises(NotVerified, match="who dates the provenance"):
         verify_release(evidence, v1.expected, v1.root)
+
+
+@pytest.mark.parametrize("first", ["model alone", "whole release"])
+@pytest.mark.parametrize("changed", [True, False])
+def test_of_several_bundles_one_that_says_no_to_a_file_beside_the_model_is_heard(
+    v1, pinned, tmp_path, first, changed
+):
+    """A signature of the model alone must not hide that the manifest was changed."""
+    copy = Path(shutil.copytree(pinned, tmp_path / "release"))
+    provenance = (copy / NAMES.provenance).read_bytes()
+    (copy / NAMES.provenance).unlink()
+    bundles = [(copy / NAMES.bundle).read_bytes(), provenance]
+    if first == "whole release":
+        bundles.reverse()
+    if changed:
+        (copy / NAMES.manifest).write_bytes(b"{}")
+    judge = Judge(PINNED, v1.expected, v1.root, Demands(), lambda *_: tuple(bundles))
+    outcome = judge.outcome(str(copy / NAMES.model))
+    if changed:
+        assert isinstance(outcome.refusal, NotVerified)
+        assert f"digest of {NAMES.manifest}" in outcome.refusal.message
+    else:
+        assert outcome.verified is not None
+        assert outcome.verified.not_covered == ()
+
+
+def test_the_bundle_of_a_stranger_says_nothing_about_the_files(v1, v2, pinned):
+    payload = json.loads((pinned / NAMES.provenance).read_bytes())["dsseEnvelope"]["payload"]
+    strange = v2.state(base64.b64decode(payload))
+    bundles = (strange, (pinned / NAMES.bundle).read_bytes())
+    judge = Judge(PINNED, v1.expected, v1.root, Demands(), lambda *_: bundles)
+    assert judge.outcome(str(pinned / NAMES.model)).verified is not None
