@@ -170,7 +170,7 @@ def write_recipe(recipe: Recipe) -> str:
 
     def table(record: Any) -> list[str]:
         pairs = ((field.name, getattr(record, field.name)) for field in fields(record))
-        return [f"{name} = {value(given)}" for name, given in pairs if given != ()]
+        return [f"{name} = {value(given)}" for name, given in pairs if given not in {(), None}]
 
     lines = []
     for field in fields(recipe):

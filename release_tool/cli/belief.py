@@ -61,7 +61,7 @@ class Belief:
     def notes(self, *more: Choice) -> list[str]:
         """Say whom is expected and, grouped by who chose it, each part of that."""
         choices = sorted((*self.choices, *more), key=lambda choice: choice.by == BUILT_IN)
-        lines = [f"expecting {self.signer.identity}"]
+        lines = [f"expecting {self.signer}"]
         for by, group in groupby(choices, key=lambda choice: choice.by):
             lines.append(f"  {by}: " + ", ".join(f"{item.part} {item.value}" for item in group))
         return lines
@@ -76,7 +76,8 @@ def resolve_belief(options: SignerOptions, settings: Settings) -> Belief:
     commit = parse_commit(options.commit) if options.commit else None
     signer = replace(
         belief.signer,
-        repo_id=options.repo_id,
+        owner_id=options.owner_id or belief.signer.owner_id,
+        repo_id=options.repo_id or belief.signer.repo_id,
         commit=commit,
         trigger=options.trigger,
         runner=options.runner,
@@ -84,7 +85,7 @@ def resolve_belief(options: SignerOptions, settings: Settings) -> Belief:
     recipe = Choice("recipe", settings.recipe.name, settings.recipe_source)
     further = [
         Choice(name.replace("_", " "), value, f"--{name.replace('_', '-')}")
-        for name in ("repo_id", "commit", "trigger", "runner")
+        for name in ("owner_id", "repo_id", "commit", "trigger", "runner")
         if (value := getattr(options, name)) is not None
     ]
     return replace(belief, signer=signer, choices=(*belief.choices, *further, recipe))
@@ -110,17 +111,26 @@ def workflow_identity(options: SignerOptions, settings: Settings) -> Belief:
     by_hand = options.repo is not None
     if options.repo is not None and RepoSlug.parse(options.repo) != known.repo:
         repo, source = RepoSlug.parse(options.repo), BUILT_IN
-        known = Publisher(repo, DEFAULT_WORKFLOW, DEFAULT_REF, GITHUB_ISSUER)
-    workflow, ref = options.workflow or known.workflow, options.ref or known.ref
-    choices = (
+        known = Publisher(repo, DEFAULT_WORKFLOW, (DEFAULT_REF,), GITHUB_ISSUER)
+    workflow = options.workflow or known.workflow
+    refs = (options.ref,) if options.ref else known.refs
+    choices = [
         Choice("repository", str(known.repo), "--repo" if by_hand else source),
         Choice("workflow", workflow, "--workflow" if options.workflow else source),
-        Choice("ref", ref, "--ref" if options.ref else source),
+        Choice("ref", " or ".join(refs), "--ref" if options.ref else source),
         Choice("issuer", known.issuer, source),
-    )
-    signer = ExpectedSigner.of_workflow(known.repo, workflow, ref, known.issuer)
+    ]
+    choices += [
+        Choice(part, number, source)
+        for part, number, other in (
+            ("owner id", known.owner_id, options.owner_id),
+            ("repo id", known.repo_id, options.repo_id),
+        )
+        if number is not None and other is None
+    ]
+    signer = ExpectedSigner.of_publisher(replace(known, workflow=workflow, refs=refs))
     configured = settings.configuration.publisher is not None
-    return Belief(signer, choices, by_recipe=not by_hand and not configured)
+    return Belief(signer, tuple(choices), by_recipe=not by_hand and not configured)
 
 
 def known_publisher(settings: Settings) -> tuple[Publisher, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import RepoSlug
+from release_tool.recipes.catalog import strings
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.instance import TUF_REPOSITORIES
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
@@ -17,7 +18,7 @@ DEFAULT_FILE = Path("release-tool.toml")
 FILE_LIMIT_BYTES = 64 * 1024
 TOP_KEYS = frozenset({"recipe", "sigstore", "github_api"})
 TABLES = (*sorted(TOP_KEYS), "publisher")
-PUBLISHER_KEYS = frozenset({"repo", "workflow", "ref", "issuer"})
+PUBLISHER_KEYS = frozenset({"repo", "workflow", "issuer", "owner_id", "repo_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,17 @@ def parse_publisher(table: Any) -> Publisher:
     """Read the `[publisher]` table; only `repo` has no default."""
     if not isinstance(table, dict):
         raise ValueError("publisher is not a table")  # noqa: TRY004
+    refs = strings(table.pop("refs", [DEFAULT_REF]), "publisher.refs")
     given = texts(table, PUBLISHER_KEYS, "publisher.")
     if "repo" not in given:
         raise ValueError("publisher.repo is missing")
     return Publisher(
         repo=RepoSlug.parse(given["repo"]),
         workflow=given.get("workflow", DEFAULT_WORKFLOW),
-        ref=given.get("ref", DEFAULT_REF),
+        refs=tuple(refs),
         issuer=given.get("issuer", GITHUB_ISSUER),
+        owner_id=given.get("owner_id"),
+        repo_id=given.get("repo_id"),
     )
 
 

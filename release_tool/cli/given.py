@@ -20,6 +20,7 @@ class SignerOptions:
     ref: str | None
     cert_identity: str | None
     cert_oidc_issuer: str | None
+    owner_id: str | None
     repo_id: str | None
     commit: str | None
     trigger: str | None

@@ -14,6 +14,7 @@ OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 ASSET_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
@@ -118,6 +119,12 @@ class CommitId:
 
     def __str__(self) -> str:
         return self.hex
+
+
+def check_number(text: str | None) -> None:
+    """Refuse what is no id of GitHub's, a positive number; None is not looked at."""
+    if text is not None and not NUMBER.fullmatch(text):
+        raise UsageError(f"not a numeric id: {text[:80]!r}")
 
 
 def check_asset_name(name: str) -> str:

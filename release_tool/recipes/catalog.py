@@ -46,9 +46,19 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
         checkpoint = tables.get("checkpoint")
         if isinstance(checkpoint, dict) and "sha256" in checkpoint:
             checkpoint.setdefault("sources", [])  # the base's have another checkpoint
-        return depart(RECIPES[base], tables, "")
+        return depart(forget_ids(RECIPES[base], tables.get("publisher")), tables, "")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
+
+
+def forget_ids(base: Recipe, publisher: Any) -> Recipe:
+    """Return the base without its publisher's ids where a file names another repository.
+
+    They would believe the base's publisher under whatever name the file gives.
+    """
+    if not isinstance(publisher, dict) or "repo" not in publisher:
+        return base
+    return replace(base, publisher=replace(base.publisher, owner_id=None, repo_id=None))
 
 
 def depart(value: T, changes: dict[str, Any], where: str) -> T:
@@ -76,6 +86,8 @@ def convert(old: Any, given: Any, where: str) -> Any:
             return RepoSlug.parse(given)
         case frozenset():
             return frozenset(strings(given, where))
+        case None if isinstance(given, str):
+            return given
         case tuple():
             return convert_list(given, where)
         case float() if isinstance(given, int | float) and not isinstance(given, bool):
@@ -91,7 +103,7 @@ def convert_list(given: Any, where: str) -> tuple[Any, ...]:
     """Give a TOML value the type of the list that a recipe has in this place."""
     if where.endswith("skeletons"):
         return tuple((toolchain, Sha256.parse(digest)) for toolchain, digest in given.items())
-    if where.endswith("sources"):
+    if where.endswith(("sources", "refs")):
         return tuple(strings(given, where))
     return tuple((int(height), int(width)) for height, width in given)
 

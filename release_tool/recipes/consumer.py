@@ -1,6 +1,7 @@
 """The limits of the fork's C extractor, the consumer that every recipe here serves.
 
-Source: the operator allowlist and the loader's limits of VMAFx/vmafx (libvmaf's DNN loader).
+Source: the operator allowlist and the loader's limits of VMAFx/vmafx (libvmaf's DNN loader), and
+the one signer that its loader believes (ADR-2985, core/src/dnn/signer_identity.c).
 """
 
 from release_tool.core.names import RepoSlug
@@ -24,9 +25,11 @@ MIB = 1024 * 1024
 
 PUBLISHER = Publisher(
     repo=RepoSlug("VMAFx", "vmafx"),
-    workflow="release.yml",
-    ref="refs/heads/master",
+    workflow="supply-chain.yml",
+    refs=("refs/heads/master", "refs/tags/v<version>"),
     issuer="https://token.actions.githubusercontent.com",
+    owner_id="288567244",
+    repo_id="1252235334",
 )
 
 PARITY = ParitySpec(

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
-from release_tool.core.names import CommitId, RepoSlug, check_asset_name
+from release_tool.core.names import CommitId, RepoSlug, check_asset_name, check_number
+from release_tool.core.refs import check_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,26 @@ class ParitySpec:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who releases the model: the workflow whose certificate a consumer believes by default."""
+    """Who releases the model: the workflow whose certificate a consumer believes by default.
+
+    `refs` are those that may sign, as `core.refs` spells them. `owner_id` and `repo_id` are
+    GitHub's numbers, which stay when a name changes; with both the numbers decide, not the names.
+    """
 
     repo: RepoSlug
     workflow: str
-    ref: str
+    refs: tuple[str, ...]
     issuer: str
+    owner_id: str | None = None
+    repo_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.refs:
+            raise InputError("a publisher has no ref that may sign")
+        for ref in self.refs:
+            check_ref(ref)
+        for number in (self.owner_id, self.repo_id):
+            check_number(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,30 @@ from release_tool.core.errors import InputError
 from release_tool.core.files import writable, write_whole
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.core.programs import absolute_path
-from release_tool.recipes.recipe import Attribution, CheckpointPin, ParitySpec, Recipe, UpstreamPin
+from release_tool.recipes.recipe import (
+    Attribution,
+    CheckpointPin,
+    ParitySpec,
+    Publisher,
+    Recipe,
+    UpstreamPin,
+)
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
 
 GIT_TIMEOUT_SECONDS = 60
 COMMIT = CommitId("e74ece4a194801df7913d166fd9f7cfc8061bf41")
 SKELETON = Sha256("5b2f9717e44b1ff9e260404a368de7969124b184e6baa69ca26ab06545652209")
 """Of the graph that torch 2.13.0 makes of MODULE."""
+OWNER_ID, REPO_ID = Claims.of("rehearsal/u2netp-mirror").ids
+PUBLISHER = Publisher(
+    RepoSlug("rehearsal", "u2netp-mirror"),
+    "release.yml",
+    ("refs/heads/main",),
+    ISSUER,
+    OWNER_ID,
+    REPO_ID,
+)
 CHANNELS = 8
 LEVELS = 6
 SEED = 412
@@ -164,9 +181,7 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             copyright="Copyright the release-tool authors",
             paper="None: this network has learnt nothing",
         ),
-        publisher=replace(
-            U2NETP.publisher, repo=RepoSlug("rehearsal", "u2netp-mirror"), ref="refs/heads/main"
-        ),
+        publisher=PUBLISHER,
     )
 
 

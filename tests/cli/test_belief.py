@@ -20,12 +20,13 @@ from release_tool.recipes.u2netp import U2NETP
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from tests.conftest import write_recipe
 
-PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nref = "refs/heads/main"\n'
+PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nrefs = ["refs/heads/main"]\n'
 STRANGER = (
     '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nworkflow = "evil.yml"\n'
-    'ref = "refs/heads/evil"\nissuer = "https://evil.invalid"\n'
+    'refs = ["refs/heads/evil"]\nissuer = "https://evil.invalid"\n'
 )
 NOT_OBEYED = "release-tool.toml in this directory was not obeyed"
+NOTHING = SignerOptions(*[None] * 10)
 KEYS = {
     "recipe": 'recipe = "./recipe.toml"\n',
     "recipe by name": 'recipe = "u2net"\n',
@@ -33,6 +34,8 @@ KEYS = {
     "github_api": 'github_api = "http://127.0.0.1:9"\n',
     "publisher": PUBLISHER,
     "publisher.workflow": STRANGER,
+    "publisher.owner_id": PUBLISHER + 'owner_id = "1"\n',
+    "publisher.repo_id": PUBLISHER + 'repo_id = "1"\n',
     "malformed": "recipe = [\n",
     "unknown key": 'believe = "anybody"\n',
 }
@@ -45,7 +48,7 @@ def folder(rehearsed, standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.rmtree(folder / "rehearsal")
     shutil.copy(rehearsed.trusted_root, folder / "trusted_root.json")
     publisher = Publisher(
-        RepoSlug("rehearsal", "u2netp-mirror"), "release.yml", "refs/heads/main", GITHUB_ISSUER
+        RepoSlug("rehearsal", "u2netp-mirror"), "release.yml", ("refs/heads/main",), GITHUB_ISSUER
     )
     recipe = replace(standin.recipe, publisher=publisher)
     (folder / "recipe.toml").write_text(write_recipe(recipe))
@@ -242,7 +245,7 @@ def test_a_verdict_opens_nothing_in_the_folder_but_evidence(
 
 
 def test_what_is_said_of_the_signer_is_made_of_what_decides():
-    options = SignerOptions("a/b", None, "refs/tags/v1", None, None, "7", None, None, None)
+    options = SignerOptions("a/b", None, "refs/tags/v1", None, None, "5", "7", None, None, None)
     belief = resolve_belief(options, Settings.of_reader(None, None))
     said = {choice.part: choice.value for choice in belief.choices}
     signer = belief.signer
@@ -250,12 +253,35 @@ def test_what_is_said_of_the_signer_is_made_of_what_decides():
         f"https://github.com/{said['repository']}/.github/workflows/"
         f"{said['workflow']}@{said['ref']}"
     )
-    assert (signer.issuer, signer.repo_id) == (said["issuer"], said["repo id"])
+    assert signer.issuer == said["issuer"]
+    assert (signer.owner_id, signer.repo_id) == (said["owner id"], said["repo id"]) == ("5", "7")
     assert not belief.by_recipe
 
 
 def test_the_recipe_decides_where_nobody_named_a_signer():
-    nothing = SignerOptions(*[None] * 9)
-    belief = resolve_belief(nothing, Settings.of_reader(None, None))
+    belief = resolve_belief(NOTHING, Settings.of_reader(None, None))
     assert belief.by_recipe
     assert str(belief.signer.repo) == str(U2NETP.publisher.repo)
+    said = {choice.part: (choice.value, choice.by) for choice in belief.choices}
+    assert said["owner id"] == ("288567244", "the recipe u2netp")
+    assert said["repo id"] == ("1252235334", "the recipe u2netp")
+    assert said["ref"][0] == "refs/heads/master or refs/tags/v<version>"
+
+
+def test_ids_are_believed_by_hand_before_the_configured_before_the_recipes(tmp_path: Path):
+    config = tmp_path / "named.toml"
+    config.write_text('[publisher]\nrepo = "VMAFx/vmafx"\nowner_id = "1"\nrepo_id = "2"\n')
+    named = Settings.of_reader(None, config)
+    by_file = resolve_belief(NOTHING, named)
+    assert (by_file.signer.owner_id, by_file.signer.repo_id) == ("1", "2")
+    by_hand = resolve_belief(replace(NOTHING, owner_id="3"), named)
+    assert (by_hand.signer.owner_id, by_hand.signer.repo_id) == ("3", "2")
+    said = {choice.part: choice.by for choice in by_hand.choices}
+    assert (said["owner id"], said["repo id"]) == ("--owner-id", str(config))
+
+
+def test_another_repository_by_hand_has_none_of_the_recipes_ids():
+    same = resolve_belief(replace(NOTHING, repo="VMAFx/vmafx"), Settings.of_reader(None, None))
+    assert same.signer.owner_id == "288567244"
+    other = resolve_belief(replace(NOTHING, repo="vmafx2/vmafx"), Settings.of_reader(None, None))
+    assert (other.signer.owner_id, other.signer.repo_id) == (None, None)

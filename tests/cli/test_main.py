@@ -63,7 +63,12 @@ def test_an_unreadable_configuration_is_refused(run, tmp_path: Path):
         ("colour = 'red'", "unknown key colour"),
         ("recipe = 3", "recipe should be text"),
         ("publisher = 3", "publisher is not a table"),
-        ("[publisher]\nref = 'refs/heads/main'", "publisher.repo is missing"),
+        ("[publisher]\nrefs = ['refs/heads/main']", "publisher.repo is missing"),
+        ("[publisher]\nrepo = 'a/b'\nrefs = 'refs/heads/main'", "should be a list of strings"),
+        ("[publisher]\nrepo = 'a/b'\nrefs = []", "no ref that may sign"),
+        ("[publisher]\nrepo = 'a/b'\nrefs = ['refs/heads/*']", "not a full git ref"),
+        ("[publisher]\nrepo = 'a/b'\nowner_id = 'x'", "not a numeric id"),
+        ("[publisher]\nrepo = 'a/b'\nrepo_id = 7", "publisher.repo_id should be text"),
         ("[publisher]\nrepo = 'x'", "not a repository"),
         ("[publisher]\nrepo = 'a/b'\ncolour = 'red'", "unknown key publisher.colour"),
         ("nonsense", "is not a configuration"),
@@ -88,7 +93,8 @@ def test_a_configuration_fills_in_what_it_leaves_out(
     assert (found.recipe, found.github_api) == ("u2net", "http://127.0.0.1:1")
     assert found.publisher is not None
     assert found.publisher.workflow == "release.yml"
-    assert found.publisher.ref == "refs/heads/main"
+    assert found.publisher.refs == ("refs/heads/main",)
+    assert (found.publisher.owner_id, found.publisher.repo_id) == (None, None)
 
 
 def test_an_interruption_exits_130(run, monkeypatch: pytest.MonkeyPatch):

@@ -78,7 +78,7 @@ def test_the_configured_publisher_comes_before_the_recipes(
     config = Path("release-tool.toml")
     config.write_text(
         f'sigstore = "{rehearsed.trusted_root}"\n'
-        '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nref = "refs/heads/main"\n'
+        '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nrefs = ["refs/heads/main"]\n'
     )
     result = run("verify", rehearsed.model, "--config", config)
     assert result.code == 0, result.err
@@ -126,6 +126,8 @@ def test_an_exact_identity_and_issuer_are_accepted(run, rehearsed):
         ("--commit", "main", 2),
         ("--repo-id", "1234567890123", 8),
         ("--repo-id", "x", 2),
+        ("--owner-id", "1234567890123", 8),
+        ("--owner-id", "0", 2),
         ("--workflow", "other.yml", 8),
         ("--ref", "refs/tags/v1", 8),
         ("--ref", "main", 2),

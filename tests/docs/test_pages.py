@@ -120,7 +120,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     made = make_upstream(place)
     made.checkout.rename(place / "U-2-Net")
     weights = Response(200, {}, made.checkpoint.read_bytes())
-    claims = Claims.of(str(U2NETP.publisher.repo), ref=U2NETP.publisher.ref)
+    publisher = U2NETP.publisher
+    claims = Claims(
+        publisher.repo,
+        publisher.workflow,
+        publisher.refs[0],
+        owner_id=publisher.owner_id or "",
+        repo_id=publisher.repo_id or "",
+    )
     shim = place / "bin" / "release-tool"
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m release_tool "$@"\n')
@@ -134,7 +141,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         repo, sources = (place / "U-2-Net").as_uri(), (f"{shelf.url}/u2netp.pth",)
         recipe = replace(
             made.recipe,
-            publisher=U2NETP.publisher,
+            publisher=publisher,
             upstream=replace(made.recipe.upstream, repo=repo),
             checkpoint=replace(made.recipe.checkpoint, sources=sources),
         )

@@ -63,6 +63,8 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     assert recipe.parity.float64_sizes == ((8, 8), (9, 7))
     assert recipe.parity.float64_bound == 1.0
     assert str(recipe.publisher.repo) == "own/models"
+    # With the base's ids the base's publisher would be believed under the new name.
+    assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
     assert recipe.names == U2NETP.names
     assert recipe.skeleton_for("2.13.0+cpu") == Sha256.parse(DIGEST)
     assert recipe.skeleton_for("2.14.0") is None
@@ -104,6 +106,9 @@ def test_upstreams_own_source_comes_first():
         ("[names]\nmodel = 'model.bin'", "ends in .onnx"),
         ("[parity]\nfloat64_sizes = [[1]]", "is not a recipe"),
         ("[publisher]\nrepo = 'x'", "not a repository"),
+        ("[publisher]\nrefs = ['main']", "not a full git ref"),
+        ("[publisher]\nowner_id = 7", "publisher.owner_id should be of type str"),
+        ("[publisher]\nrepo = 'a/b'\nowner_id = 'x'", "not a numeric id"),
     ],
 )
 def test_a_malformed_recipe_is_refused_with_the_place(content: str, reason: str):

@@ -5,16 +5,30 @@ import pytest
 from release_tool.core.errors import UsageError
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner, Workflow
 
 REPO = RepoSlug.parse("VMAFx/vmafx")
+
+
+REFUSED_REFS = [
+    "",
+    "main",
+    "refs/heads/",
+    "refs/heads/a..b",
+    "refs/heads/*",
+    "refs/heads/<version>",
+    "refs/tags/v<version>-rc",
+    "refs/tags/<version><version>",
+    "refs/tags/v<name>",
+]
 
 
 def test_a_workflow_is_expected_by_its_exact_identity_and_source_repository():
     signer = ExpectedSigner.of_workflow(REPO, "release.yml", "refs/tags/v1")
     expected = "https://github.com/VMAFx/vmafx/.github/workflows/release.yml@refs/tags/v1"
     assert signer.identity == expected
-    assert (signer.issuer, signer.repo, signer.ref) == (GITHUB_ISSUER, REPO, "refs/tags/v1")
+    assert (signer.issuer, signer.repo) == (GITHUB_ISSUER, REPO)
+    assert signer.workflow == Workflow("release.yml", ("refs/tags/v1",))
 
 
 def test_the_workflow_may_be_given_with_its_folder():
@@ -25,7 +39,11 @@ def test_the_workflow_may_be_given_with_its_folder():
 def test_the_publisher_of_a_recipe_is_expected_by_default():
     signer = ExpectedSigner.of_publisher(U2NETP.publisher)
     assert signer.repo == REPO
-    assert signer.identity.endswith("/release.yml@refs/heads/master")
+    assert str(signer) == (
+        "https://github.com/VMAFx/vmafx/.github/workflows/supply-chain.yml@refs/heads/master "
+        "or @refs/tags/v<version>"
+    )
+    assert (signer.owner_id, signer.repo_id) == ("288567244", "1252235334")
 
 
 @pytest.mark.parametrize("workflow", ["", "a/b.yml", "../x.yml", "release", "r.yml@x", "*.yml"])
@@ -34,7 +52,7 @@ def test_what_is_no_workflow_file_is_a_usage_error(workflow: str):
         ExpectedSigner.of_workflow(REPO, workflow)
 
 
-@pytest.mark.parametrize("ref", ["", "main", "refs/heads/", "refs/heads/a..b", "refs/heads/*"])
+@pytest.mark.parametrize("ref", REFUSED_REFS)
 def test_what_is_no_full_ref_is_a_usage_error(ref: str):
     with pytest.raises(UsageError, match="not a full git ref"):
         ExpectedSigner.of_workflow(REPO, "release.yml", ref)

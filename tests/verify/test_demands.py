@@ -17,8 +17,9 @@ from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.provenance.manifest import Manifest
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import evidence_for_digest, open_evidence
 from release_tool.verify.model import verify_model
@@ -60,10 +61,11 @@ def pin_example() -> Recipe:
         graph=replace(
             U2NETP.graph, skeletons=(("torch 2.13.0", example_manifest().outputs.skeleton_sha256),)
         ),
-        publisher=replace(
-            U2NETP.publisher,
-            repo=RepoSlug.parse("rehearsal/u2netp-mirror"),
-            ref="refs/heads/main",
+        publisher=Publisher(
+            RepoSlug.parse("rehearsal/u2netp-mirror"),
+            "release.yml",
+            ("refs/heads/main",),
+            GITHUB_ISSUER,
         ),
     )
 

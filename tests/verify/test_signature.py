@@ -365,7 +365,7 @@ def test_a_signature_made_after_the_certificate_ended_is_refused(v1, content):
         ),
         (
             ExpectedSigner.of_workflow(
-                RepoSlug.parse("rehearsal/u2netp-mirror"), ref="refs/heads/mai"
+                RepoSlug.parse("rehearsal/u2netp-mirror"), "release.yml", "refs/heads/mai"
             ),
             "identity of the signer",
         ),
@@ -386,7 +386,7 @@ def test_another_signer_is_refused_with_expected_and_actual(v1, message_bundles,
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("repo", RepoSlug.parse("rehearsal/other"), "source repository: expected .* actual"),
+        ("owner_id", "1", "source repository's owner id: expected 1, actual"),
         ("repo_id", "1", "source repository id: expected 1, actual"),
         ("ref", "refs/tags/v1", "source ref: expected refs/tags/v1, actual refs/heads/main"),
         ("commit", CommitId("ab" * 20), "source commit: expected abab"),

@@ -25,7 +25,7 @@ class Claims:
     """One run of one workflow of one repository.
 
     `workflow` is the file's name below `.github/workflows`, `environment` a deployment
-    environment or nothing.
+    environment or nothing. GitHub's numbers are made of the names where they are not given.
     """
 
     repo: RepoSlug
@@ -36,6 +36,8 @@ class Claims:
     environment: str = ""
     run_id: int = 1
     run_attempt: int = 1
+    owner_id: str = ""
+    repo_id: str = ""
 
     def __post_init__(self) -> None:
         patterns = ((WORKFLOW, self.workflow), (REF, self.ref), (EVENT, self.event))
@@ -47,6 +49,11 @@ class Claims:
     def of(cls, repo: str, *, sha: str = NO_COMMIT.hex, **others: Any) -> Self:
         """Make the claims of a repository `owner/name`, everything else by default."""
         return cls(RepoSlug.parse(repo), sha=CommitId.parse(sha), **others)
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """GitHub's numbers for the owner and for the repository."""
+        return self.owner_id or number(self.repo.owner), self.repo_id or number(str(self.repo))
 
     @property
     def workflow_path(self) -> str:
@@ -76,7 +83,7 @@ class Claims:
         return deployment | {
             "sub": self.subject,
             "actor": self.repo.owner,
-            "actor_id": number(self.repo.owner),
+            "actor_id": self.ids[0],
             "base_ref": "",
             "event_name": self.event,
             "head_ref": "",
@@ -86,9 +93,9 @@ class Claims:
             "ref_protected": "true",
             "ref_type": "tag" if self.ref.startswith("refs/tags/") else "branch",
             "repository": str(self.repo),
-            "repository_id": number(str(self.repo)),
+            "repository_id": self.ids[1],
             "repository_owner": self.repo.owner,
-            "repository_owner_id": number(self.repo.owner),
+            "repository_owner_id": self.ids[0],
             "repository_visibility": "public",
             "run_attempt": str(self.run_attempt),
             "run_id": str(self.run_id),
@@ -110,9 +117,9 @@ class Claims:
             "GITHUB_REF_NAME": self.ref.split("/", 2)[2],
             "GITHUB_REF_TYPE": "tag" if self.ref.startswith("refs/tags/") else "branch",
             "GITHUB_REPOSITORY": str(self.repo),
-            "GITHUB_REPOSITORY_ID": number(str(self.repo)),
+            "GITHUB_REPOSITORY_ID": self.ids[1],
             "GITHUB_REPOSITORY_OWNER": self.repo.owner,
-            "GITHUB_REPOSITORY_OWNER_ID": number(self.repo.owner),
+            "GITHUB_REPOSITORY_OWNER_ID": self.ids[0],
             "GITHUB_RUN_ATTEMPT": str(self.run_attempt),
             "GITHUB_RUN_ID": str(self.run_id),
             "GITHUB_RUN_NUMBER": "1",

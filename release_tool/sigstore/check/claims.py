@@ -24,6 +24,7 @@ FIELDS = {
     13: "commit",
     14: "ref",
     15: "repo_id",
+    17: "owner_id",
     18: "workflow",
     20: "trigger",
     21: "run_url",
@@ -45,6 +46,7 @@ class Claims:
     commit: str | None = None
     ref: str | None = None
     repo_id: str | None = None
+    owner_id: str | None = None
     workflow: str | None = None
     trigger: str | None = None
     run_url: str | None = None

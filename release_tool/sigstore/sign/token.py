@@ -83,11 +83,22 @@ class Identity:
         identity = f"https://github.com/{workflow}"
         if "/" not in repository or "/" not in workflow:
             raise SigningError("the signing identity names no repository and no workflow")
-        ref = str(claims.get("ref")) if claims.get("ref") else None
-        return ExpectedSigner(identity, self.issuer, repo=RepoSlug.parse(repository), ref=ref)
+        return ExpectedSigner(
+            identity,
+            self.issuer,
+            repo=RepoSlug.parse(repository),
+            owner_id=str_or_none(claims.get("repository_owner_id")),
+            repo_id=str_or_none(claims.get("repository_id")),
+            ref=str_or_none(claims.get("ref")),
+        )
 
     def __repr__(self) -> str:
         return f"Identity({self.subject} by {self.issuer})"
+
+
+def str_or_none(claim: object) -> str | None:
+    """Return a claim as text, or None where the token does not make it."""
+    return str(claim) if claim else None
 
 
 def open_identity(instance: SigstoreInstance, given: str | None, *, interactive: bool) -> Identity:
