@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from release_tool.cli.belief import (
+    known_publisher,
     resolve_api,
     resolve_destination,
     resolve_own_belief,
@@ -24,9 +25,10 @@ from release_tool.cli.options import (
     with_settings,
 )
 from release_tool.cli.settings import Settings
+from release_tool.cli.signing import check_believed
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
-from release_tool.core.errors import PublishError, TryAgain
+from release_tool.core.errors import PublishError, SigningError, TryAgain
 from release_tool.github.client import open_github
 from release_tool.github.finding import Finding, Found, Verdict, find, unknown
 from release_tool.provenance.statement import Builder
@@ -86,6 +88,7 @@ def command(
 
     source = signing.source(settings.configuration)
     findings = [find("signing identity", lambda: describe_identity(source, signing, found))]
+    findings += [find("publisher", lambda: describe_publisher(found, settings))]
     token, bad_token = look_for_token(os.environ)
     with open_github(resolve_api(github_api, settings), token) as github:
         findings += check_release(
@@ -118,6 +121,17 @@ def describe_identity(source: str, signing: SigningOptions, found: list[Identity
     check_builder(identity, Builder.from_environment(os.environ).id)
     found.append(identity)
     return f"{identity.subject} by {identity.issuer}"
+
+
+def describe_publisher(found: list[Identity], settings: Settings) -> Found | str:
+    """Say whether who uses the recipe will believe the identity without being told."""
+    if not found:
+        return unknown("not checked: there is no identity")
+    try:
+        check_believed(found[0], settings)
+    except SigningError as error:
+        return unknown(error.message.removeprefix("nothing was signed: "), error.hint)
+    return f"the one whom {known_publisher(settings)[1]} believes"
 
 
 def show_findings(state: State, release: str, findings: list[Finding]) -> None:

@@ -42,6 +42,7 @@ class SigningOptions:
 
     sigstore: str | None
     identity_token: str | None
+    other_publisher: bool = False
 
     def source(self, configuration: Configuration) -> str:
         """Return the name or the file of the instance."""

@@ -173,7 +173,18 @@ with_latest = click.option(
     "by default yes only where the repository releases nothing else.",
 )
 with_keep_draft = click.option("--keep-draft", is_flag=True, help="Stop before publishing.")
-with_signing = grouped(SigningOptions, "signing", with_sigstore, with_identity)
+with_signing = grouped(
+    SigningOptions,
+    "signing",
+    with_sigstore,
+    with_identity,
+    click.option(
+        "--other-publisher",
+        is_flag=True,
+        help="Sign as somebody whom the recipe does not believe: in a rehearsal, or for consumers "
+        "who are told to name another publisher.",
+    ),
+)
 
 with_trust = grouped(
     TrustOptions,

@@ -1,7 +1,6 @@
 """`release-tool publish`: the whole release in one command."""
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -24,6 +23,7 @@ from release_tool.cli.options import (
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.releases import show_release
 from release_tool.cli.settings import Settings
+from release_tool.cli.signing import open_signer
 from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -31,7 +31,6 @@ from release_tool.core.locks import in_turn
 from release_tool.core.names import Latest
 from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
-from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import open_instance
 
 
@@ -84,7 +83,7 @@ def command(
         open_github(api, token, progress=state) as github,
         open_read_api(api, token) as released,
     ):
-        identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
+        identity = open_signer(instance, signing, settings)
         target = chain.Publication(github, released, to, keep_draft=keep_draft)
         services = chain.Services(instance, identity, builder, target)
         result, _verified = chain.publish(plan, services, os.environ, progress=state)

@@ -1,7 +1,6 @@
 """`release-tool sign`: who says so."""
 
 import os
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from release_tool import chain
 from release_tool.cli.given import SigningOptions
 from release_tool.cli.options import DIRECTORY, with_output, with_settings, with_signing
 from release_tool.cli.settings import Settings
+from release_tool.cli.signing import open_signer
 from release_tool.cli.state import State
 from release_tool.cli.verdicts import show_verdict
 from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
-from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import open_instance
 
 
@@ -35,7 +34,8 @@ def command(
 
     Signs the model, and a provenance statement over every file of the release, with a key that
     lives for this run only. Takes GitHub Actions' own identity, or yours in a browser. Files that
-    are no longer what the manifest states are refused.
+    are no longer what the manifest states are refused, and so is an identity that is not the
+    recipe's publisher, before anything is signed.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def command(
     instance = open_instance(signing.source(settings.configuration), progress=state)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with in_turn(directory, state.note) if directory.is_dir() else nullcontext():
-        identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
+        identity = open_signer(instance, signing, settings)
         builder = Builder.from_environment(os.environ)
         verified = chain.sign_release(
             directory, settings.recipe, instance, identity, builder, progress=state

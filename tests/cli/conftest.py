@@ -28,6 +28,11 @@ class World:
         return ["--sigstore", str(self.trust_config), "--identity-token", token]
 
     @property
+    def rehearsing(self) -> list[str]:
+        """Sign under the built-in recipe, which believes another publisher."""
+        return [*self.signing, "--other-publisher"]
+
+    @property
     def believing(self) -> list[str]:
         return ["--repo", "rehearsal/u2netp-mirror", "--trusted-root", str(self.trust_config)]
 

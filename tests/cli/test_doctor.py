@@ -30,7 +30,7 @@ def test_a_release_that_another_workflow_signed_is_said_to_be_refused_by_upload(
     shutil.rmtree(directory / "rehearsal")
     for name in BUNDLES:
         (directory / name).unlink()
-    assert run("sign", directory, *identity).code == 0
+    assert run("sign", directory, *identity, "--other-publisher").code == 0
     options = [directory, *world.believing, *world.api]
 
     refused = run("doctor", *options, *identity, "--json")

@@ -30,7 +30,13 @@ def test_a_called_workflow_signs_as_itself_for_the_repository_that_called(
         (tree / "trust_config.json").write_bytes(sigstore.trust_config)
         sources = replace(project.services.sources, own_repository=TOOL, own_tree=tree)
         services = replace(project.services, sigstore=sigstore, sources=sources, claims=claims)
-        called: Run = exported.copy(project.fresh_place(), services=services).go()
+        place, inputs = project.fresh_place(), exported.inputs
+        refused: Run = exported.copy(place, services=services).go()
+        assert refused.jobs["sign"].failed_step == "Sign"
+        assert "believes another signer" in refused.jobs["sign"].log
+        assert len(sigstore.ctlog.entries) == 0
+        meant = {**inputs, "other_publisher": "true"}
+        called: Run = exported.copy(project.fresh_place(), services=services, inputs=meant).go()
         logs = "".join(job.log for job in called.jobs.values())
         assert called.jobs["publish"].result == "success", logs
     assert project.published == [TAG]

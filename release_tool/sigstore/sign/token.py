@@ -14,6 +14,8 @@ from sigstore.oidc import IdentityError, IdentityToken, Issuer, IssuerError, det
 
 from release_tool.core.errors import SigningError, TryAgain
 from release_tool.core.names import RepoSlug
+from release_tool.sigstore.check.claims import Claims
+from release_tool.sigstore.check.policy import GITHUB
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
 
@@ -62,13 +64,31 @@ class Identity:
             return ()
         claims = self.claims
         named = (claims.get("workflow_ref"), claims.get("job_workflow_ref"))
-        return tuple(f"https://github.com/{workflow}" for workflow in named if workflow)
+        return tuple(f"{GITHUB}{workflow}" for workflow in named if workflow)
 
     @property
     def claims(self) -> dict[str, object]:
         """What the token claims, unverified: it says what to expect of a bundle, no more."""
         claims: dict[str, object] = jwt.decode(str(self.token), options={"verify_signature": False})
         return claims
+
+    @property
+    def claimed(self) -> Claims:
+        """What a certificate made from this token will say, as Fulcio derives it."""
+        if self.issuer != GITHUB_ISSUER:
+            return Claims(self.subject, self.issuer)
+        claims = self.claims
+        workflow, repository = str(claims.get("job_workflow_ref")), str(claims.get("repository"))
+        if "/" not in repository or "/" not in workflow:
+            raise SigningError("the signing identity names no repository and no workflow")
+        return Claims(
+            f"{GITHUB}{workflow}",
+            self.issuer,
+            repo=f"{GITHUB}{repository}",
+            owner_id=str_or_none(claims.get("repository_owner_id")),
+            repo_id=str_or_none(claims.get("repository_id")),
+            ref=str_or_none(claims.get("ref")),
+        )
 
     @property
     def signer(self) -> ExpectedSigner:
@@ -78,18 +98,14 @@ class Identity:
         """
         if self.issuer != GITHUB_ISSUER:
             return ExpectedSigner.exact(self.subject, self.issuer)
-        claims = self.claims
-        workflow, repository = str(claims.get("job_workflow_ref")), str(claims.get("repository"))
-        identity = f"https://github.com/{workflow}"
-        if "/" not in repository or "/" not in workflow:
-            raise SigningError("the signing identity names no repository and no workflow")
+        claimed = self.claimed
         return ExpectedSigner(
-            identity,
-            self.issuer,
-            repo=RepoSlug.parse(repository),
-            owner_id=str_or_none(claims.get("repository_owner_id")),
-            repo_id=str_or_none(claims.get("repository_id")),
-            ref=str_or_none(claims.get("ref")),
+            claimed.identity,
+            claimed.issuer,
+            repo=RepoSlug.parse(str(self.claims.get("repository"))),
+            owner_id=claimed.owner_id,
+            repo_id=claimed.repo_id,
+            ref=claimed.ref,
         )
 
     def __repr__(self) -> str:
