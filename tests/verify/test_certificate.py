@@ -246,3 +246,16 @@ def test_p384_with_sha256_is_what_clients_signed_with_in_bundles_of_version_0_1(
     else:
         with pytest.raises(NotVerified, match="actual secp384r1"):
             v1.verify(bundle, b"file")
+
+
+def test_a_leaf_whose_extended_key_usage_is_critical_is_refused(v1, monkeypatch):
+    plain = x509.CertificateBuilder.add_extension
+
+    def add(builder, extension, critical):
+        usage = isinstance(extension, x509.ExtendedKeyUsage)
+        return plain(builder, extension, critical=critical or usage)
+
+    monkeypatch.setattr(x509.CertificateBuilder, "add_extension", add)
+    bundle = v1.sign(b"file")
+    with pytest.raises(NotVerified, match="the signing certificate's issuer: expected a chain to"):
+        v1.verify(bundle, b"file")

@@ -26,6 +26,9 @@ from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.check.root import Anchors, Authority
 
 ANY_USAGE = (x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
+PLAIN_USAGE = (x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None)
+"""Fulcio writes it so into what it issues, and sigstore-python takes it in no other form."""
+
 T = TypeVar("T", bound=x509.ExtensionType)
 
 
@@ -161,7 +164,7 @@ def build_chain(der: bytes, authority: Authority) -> tuple[x509.Certificate, ...
     code signing; its other demands stay as they are.
     """
     *intermediates, root = authority.chain
-    policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(*ANY_USAGE)
+    policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(*PLAIN_USAGE)
     with reading("the signing certificate"):
         leaf = x509.load_der_x509_certificate(der)
         issued = leaf.not_valid_before_utc
