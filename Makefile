@@ -45,8 +45,9 @@ workflows: $(VENV)/.dev
 bench: $(VENV)/.dev ## speed and memory, rivals side by side
 	$(BIN)/python tests/bench/run.py
 
-fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each
+fuzz: $(VENV)/.dev ## every reader of untrusted bytes, FUZZ_SECONDS each; every small change of bundles, FUZZ_STRIDE=N sparser
 	$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
+	$(BIN)/python -m tests.fuzz.survivors $(CONFORMANCE_DIR)
 
 test-interop: $(VENV)/.dev ## other clients' bundles here, ours there: sigstore-js, cosign, gh
 	sh tests/interop/run.sh $(BIN)
