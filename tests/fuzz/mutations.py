@@ -38,8 +38,9 @@ def changes(
 
     `names` are what members are put into the objects of a JSON document, where they are not there.
     """
-    if content.lstrip()[:1] == b"{":
-        yield from changes_of_json(content, stride, names)
+    document = read_object(content)
+    if document is not None:
+        yield from changes_of_json(document, stride, names)
     elif is_der(content):
         yield from changes_of_der(content)
     yield from changes_of_octets(content, stride)
@@ -67,9 +68,17 @@ def changes_of_octets(content: bytes, stride: int) -> Iterator[Change]:
         yield Change("", "append", content + more)
 
 
-def changes_of_json(content: bytes, stride: int, names: tuple[str, ...]) -> Iterator[Change]:
+def read_object(content: bytes) -> Any:
+    """Read a JSON object; None where octets are something else."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def changes_of_json(document: Any, stride: int, names: tuple[str, ...]) -> Iterator[Change]:
     """Spell a document in another way, change its structure, then what is in its texts."""
-    document = json.loads(content)
     yield from (Change("", "spell", one) for one in spellings(document))
     for path in places(document):
         name = ".".join("[]" if isinstance(key, int) else key for key in path).replace(".[]", "[]")

@@ -199,6 +199,15 @@ def test_stamps_of_every_kind_of_key_and_digest_are_accepted_here_and_by_the_lib
         assert maker.library_accepts(stamp)
 
 
+@pytest.mark.parametrize("curve", [ec.SECP224R1, ec.SECP256K1, ec.BrainpoolP256R1, "rsa"])
+def test_a_stamp_by_a_key_that_is_not_in_the_registry_is_refused(curve):
+    if curve == "rsa":
+        maker = Maker(rsa.generate_private_key(public_exponent=65537, key_size=2560))
+    else:
+        maker = Maker(ec.generate_private_key(curve()))
+    assert "not by any of" in refused(maker.make(), maker.anchors())
+
+
 def test_no_byte_of_a_stamp_can_be_changed(maker):
     stamp = maker.make(carried=maker.chain[:1])
     anchors = maker.anchors()

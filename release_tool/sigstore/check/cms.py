@@ -42,6 +42,10 @@ RSA = {
     "sha512": "2a864886f70d01010d",
 }
 RSA_ENCRYPTION = "2a864886f70d010101"
+CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+RSA_SIZES = frozenset({2048, 3072, 4096})
+"""The keys of Sigstore's algorithm registry; an authority may pair a curve with any SHA-2."""
+
 SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 TST_INFO = bytes.fromhex("2a864886f70d0109100104")
 CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
@@ -133,17 +137,18 @@ class SignedMessage:
         )
 
     def verify(self, key: object) -> bool:
-        """Tell whether a key made the signature over the attributes."""
+        """Tell whether a key, of a kind that is known, made the signature over the attributes."""
+        by_curve = self.algorithm in ECDSA.values()
         try:
-            if isinstance(key, ec.EllipticCurvePublicKey) and self.algorithm in ECDSA.values():
+            if isinstance(key, ec.EllipticCurvePublicKey) and by_curve:
                 key.verify(self.signature, self.attributes, ec.ECDSA(self.hash))
-            elif isinstance(key, rsa.RSAPublicKey) and self.algorithm not in ECDSA.values():
+                return key.curve.name in CURVES
+            if isinstance(key, rsa.RSAPublicKey) and not by_curve:
                 key.verify(self.signature, self.attributes, padding.PKCS1v15(), self.hash)
-            else:
-                return False
+                return key.key_size in RSA_SIZES
         except InvalidSignature:
-            return False
-        return True
+            pass
+        return False
 
 
 def read_attributes(element: bytes) -> dict[bytes, bytes]:

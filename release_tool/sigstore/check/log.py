@@ -17,7 +17,6 @@ from release_tool.sigstore.check.refusal import mismatch
 from release_tool.sigstore.check.root import Anchors, Log
 
 WITH_PROMISE = frozenset({("hashedrekord", "0.0.1"), ("dsse", "0.0.1")})
-LAST_YEAR = 9999
 
 
 def find_log(entry: LogEntry, anchors: Anchors) -> Log:
