@@ -113,6 +113,26 @@ def test_a_file_that_the_statement_does_not_name_is_refused(v1, releases, tmp_pa
         verify(v1, directory)
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_of_two_subjects_of_one_name_in_another_projects_statement_one_must_be_the_file(
+    v1, releases, tmp_path, alone
+):
+    def restate(payload: bytes) -> bytes:
+        document = json.loads(payload)
+        document["predicate"]["buildDefinition"]["buildType"] = "https://example.org/build"
+        model = document["subject"][0]
+        other = {"name": model["name"], "digest": {"sha256": "cd" * 32}}
+        document["subject"] = [other, *([] if alone else [model]), *document["subject"][1:]]
+        return json.dumps(document).encode()
+
+    model = releases.make(tmp_path / "r", restate=restate) / NAMES.model
+    if alone:
+        with pytest.raises(NotVerified, match=f"digest of {NAMES.model}: expected sha256:cdcd"):
+            verify(v1, model)
+    else:
+        assert verify(v1, model).provenance
+
+
 def test_a_statement_about_a_file_that_is_not_there_is_refused(v1, releases, tmp_path):
     more = Artifact.of_bytes("more.txt", b"more")
     directory = releases.make(tmp_path / "r", subjects=lambda given: (*given, more))
