@@ -25,8 +25,8 @@ def check_entry(bundle: Bundle, certificate: SigningCertificate, digest: Sha256)
     """Refuse a log entry that was made for another signature (cf. CVE-2022-36056).
 
     `digest` is of what the signature covers: the signed file, or an envelope's signed bytes.
-    The kinds are those that signing clients write. Rekor v2 knew one more, dsse 0.0.2, before its
-    first release; an envelope is logged there as hashedrekord, and clients refuse the other.
+    The kinds are those that logs take and clients verify. Rekor v2 took one more before its version
+    2.3, dsse 0.0.2, which sigstore-js asks for still; sigstore-python and sigstore-java refuse it.
     """
     entry = bundle.entry
     with reading("the log entry's body"):
