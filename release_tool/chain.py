@@ -31,7 +31,7 @@ from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import ReadApi
 from release_tool.provenance.description import describe_release
-from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.provenance.exported import ExportedRelease, hold_pins, open_exported
 from release_tool.provenance.statement import Builder, make_statement
 from release_tool.readiness import (
     open_signed,
@@ -89,12 +89,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Where a release goes, and how it is read back from there."""
+    """Where a release goes, read back by `source`; `unpinned` takes what no recipe pins."""
 
     github: GitHub
     source: ReadApi
     to: Destination
     keep_draft: bool = False
+    unpinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +192,14 @@ def sign_release(
     identity: Identity,
     builder: Builder,
     *,
+    unpinned: bool = False,
     progress: Progress = SILENT,
 ) -> VerifiedRelease:
-    """Sign an exported release, unless bundles that cover its very bytes are there already."""
-    exported = open_exported(directory, recipe)
+    """Sign an exported release, unless bundles that cover its very bytes are there already.
+
+    What the recipe does not pin is refused, or with `unpinned` marked as such in the manifest.
+    """
+    exported = hold_pins(open_exported(directory, recipe), recipe, unpinned=unpinned)
     with progress.stage("gates"):
         check_contract(directory / exported.model.name, recipe)
     root = instance.trusted_root
@@ -238,8 +243,8 @@ def upload_release(
     to = services.to
     with progress.stage("verify before upload"):
         # From here on the verified digests decide: a file that changes meanwhile is not uploaded.
-        signed = open_signed(directory, recipe, signer, root)
-        verified = signed.verified
+        signed = open_signed(directory, recipe, signer, root, unpinned=services.unpinned)
+        verified, by = signed.verified, signed.verified.signer
     with progress.stage("publish"):
         released = publish_release(
             services.github,
@@ -249,8 +254,8 @@ def upload_release(
             artifacts=signed.artifacts,
             manifest_name=recipe.names.manifest,
             target=to.target,
-            title=f"{recipe.model_id} ({to.tag})",
-            body=describe_release(recipe, verified.signer.identity, verified.signer.issuer),
+            title=f"{signed.manifest.model_id} ({to.tag})",
+            body=describe_release(signed.manifest, by.identity, by.issuer),
             keep_draft=services.keep_draft,
             latest=to.latest,
             ready=ready,
@@ -324,6 +329,7 @@ def release_exported(
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Take an export the rest of the way: signed, published, verified and attested."""
     target, out = services.publication, exported.directory
+    exported = hold_pins(exported, recipe, unpinned=target.unpinned)
     state = require_signable(target.github, target.to, exported)
     identity, instance = services.identity, services.instance
 
@@ -332,7 +338,8 @@ def release_exported(
 
     if adopt_signatures(target.github, state, target.source, target.to, recipe, exported, hold):
         progress.note("took the signatures over from the release")
-    sign_release(out, recipe, instance, identity, services.builder, progress=progress)
+    builder, unpinned = services.builder, target.unpinned
+    sign_release(out, recipe, instance, identity, builder, unpinned=unpinned, progress=progress)
     return upload_release(
         out, recipe, target, identity.signer, instance.trusted_root, ready=ready, progress=progress
     )

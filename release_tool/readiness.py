@@ -16,6 +16,8 @@ from release_tool.github.plan import ServerState, Wanted
 from release_tool.github.preflight import check_publishable, describe_drafts, describe_tag
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.pins import require_pinned
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -34,6 +36,7 @@ class SignedRelease:
     """A directory whose every file is what its manifest says and what was signed."""
 
     directory: Path
+    manifest: Manifest
     evidence: Evidence
     verified: VerifiedRelease
 
@@ -51,12 +54,21 @@ class SignedRelease:
 
 
 def open_signed(
-    directory: Path, recipe: Recipe, signer: ExpectedSigner, root: TrustedRoot
+    directory: Path,
+    recipe: Recipe,
+    signer: ExpectedSigner,
+    root: TrustedRoot,
+    *,
+    unpinned: bool = False,
 ) -> SignedRelease:
-    """Open a signed release as a consumer would; refuse what was changed, or mixes two versions."""
-    open_exported(directory, recipe)
+    """Open a signed release as a consumer would; refuse what was changed, or mixes two versions.
+
+    What the recipe does not pin is refused too, but for what is said to be `unpinned`.
+    """
+    manifest = open_exported(directory, recipe).manifest
+    require_pinned(manifest, recipe, unpinned=unpinned)
     evidence = open_evidence(directory, recipe)
-    return SignedRelease(directory, evidence, verify_release(evidence, signer, root))
+    return SignedRelease(directory, manifest, evidence, verify_release(evidence, signer, root))
 
 
 def check_directory(
@@ -74,10 +86,10 @@ def check_directory(
 
 
 def describe_exported(directory: Path | None, recipe: Recipe) -> Found | str:
-    """Say whether the files are the ones that their manifest states."""
+    """Say whether the files are the ones that their manifest states, and those are pinned."""
     if directory is None:
         return unknown("not checked: there is no dist/", "name the release's directory")
-    open_exported(directory, recipe)
+    require_pinned(open_exported(directory, recipe).manifest, recipe, unpinned=False)
     return f"{directory} holds {recipe.model_id}, as its manifest states"
 
 
@@ -90,7 +102,7 @@ def describe_signed(directory: Path | None, recipe: Recipe, believed: Believed) 
         return unknown("not signed yet", "`release-tool publish` and `release-tool sign` sign it")
     try:
         own, expected, root = believed()
-        signed = open_signed(directory, recipe, own, root)
+        signed = open_signed(directory, recipe, own, root, unpinned=True)
     except (InputError, NotVerified) as error:
         raise type(error)(error.message, hint=error.hint or SIGN_AGAIN) from error
     told = f"unchanged since it was signed by {signed.verified.signer.identity}"

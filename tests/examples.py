@@ -16,6 +16,10 @@ from release_tool.provenance.manifest import (
     RunClaim,
     UpstreamClaim,
 )
+from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
+
+STANDIN = make_recipe(make_checkpoint())
+"""The recipe that pins what a rehearsal releases."""
 
 
 def digest(text: str) -> Sha256:
@@ -72,12 +76,16 @@ def example_manifest() -> Manifest:
             ),
         ),
         toolchain={"python": "3.11.7", "torch": "2.13.0+cpu"},
+        unpinned=(),
         run_provenance=RunClaim(
             schema=RUN_PROVENANCE_SCHEMA,
             entrypoint="release-tool export",
             argv=("release-tool", "export"),
             args={"recipe": "example"},
             inputs=(FileClaim(role="checkpoint", path="net.pth", sha256=digest("checkpoint")),),
-            outputs=(FileClaim(role="model", path="example_v1.onnx", sha256=digest("model")),),
+            outputs=(
+                FileClaim(role="model", path="example_v1.onnx", sha256=digest("model")),
+                FileClaim(role="license", path="Apache-2.0-example.txt", sha256=digest("asset")),
+            ),
         ),
     )

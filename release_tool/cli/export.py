@@ -28,7 +28,7 @@ from release_tool.core.locks import in_turn
 @click.option(
     "--unpinned-checkpoint",
     is_flag=True,
-    help="Take another checkpoint than the pinned one; such an export cannot be published.",
+    help="Take another checkpoint than the pinned one; such an export needs `sign --unpinned`.",
 )
 @click.option(
     "--parity",

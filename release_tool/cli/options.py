@@ -173,6 +173,11 @@ with_latest = click.option(
     "by default yes only where the repository releases nothing else.",
 )
 with_keep_draft = click.option("--keep-draft", is_flag=True, help="Stop before publishing.")
+with_unpinned = click.option(
+    "--unpinned",
+    is_flag=True,
+    help="Take what the recipe does not pin; every verdict will say so, and most refuse it.",
+)
 with_signing = grouped(
     SigningOptions,
     "signing",

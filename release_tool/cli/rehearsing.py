@@ -15,9 +15,11 @@ from release_tool.cli.render import file_documents, file_rows
 from release_tool.cli.state import BLANK, State
 from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
-from release_tool.core.files import temporary_directory, writable, write_whole
+from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
+from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.provenance.pins import unpinned_claims
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.github.faults import Fault
@@ -91,7 +93,7 @@ def release(
         open_github(github.api, github.token, progress=state) as client,
         open_read_api(github.api, None) as consumer,
     ):
-        target = chain.Publication(client, consumer, to)
+        target = chain.Publication(client, consumer, to, unpinned=not source.pinned)
         services = chain.Services(instance, identity, builder, target)
         _, verified = chain.publish(plan, services, os.environ, progress=state)
     return verified
@@ -119,7 +121,14 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
         "verify_command": command,
     }
     rows = file_rows(files)
-    rows += [BLANK, *verdict_rows(verified, verbose=state.verbose), BLANK]
+    rows += [BLANK, *verdict_rows(verified, verbose=state.verbose)]
+    manifest = Manifest.parse(
+        read_limited(rehearsal.out / recipe.names.manifest, MANIFEST_LIMIT_BYTES)
+    )
+    if not verified.unpinned and unpinned_claims(manifest, rehearsal.recipe):
+        text = f"by {rehearsal.recipe.name}: a stand-in, which a verdict by that recipe refuses"
+        rows.append(("unpinned", text))
+    rows.append(BLANK)
     rows.append(("verify it", shlex.join(command)))
     state.print_result(document, rows)
 

@@ -8,7 +8,13 @@ import click
 
 from release_tool import chain
 from release_tool.cli.given import SigningOptions
-from release_tool.cli.options import DIRECTORY, with_output, with_settings, with_signing
+from release_tool.cli.options import (
+    DIRECTORY,
+    with_output,
+    with_settings,
+    with_signing,
+    with_unpinned,
+)
 from release_tool.cli.settings import Settings
 from release_tool.cli.signing import open_signer
 from release_tool.cli.state import State
@@ -20,6 +26,7 @@ from release_tool.sigstore.trust.instance import open_instance
 
 @click.command("sign")
 @click.argument("directory", type=DIRECTORY, default="dist")
+@with_unpinned
 @with_signing
 @with_settings
 @with_output
@@ -28,6 +35,7 @@ def command(
     state: State,
     settings: Settings,
     directory: Path,
+    unpinned: bool,
     signing: SigningOptions,
 ) -> None:
     """Sign the files of a release with Sigstore.
@@ -47,6 +55,12 @@ def command(
         identity = open_signer(instance, signing, settings)
         builder = Builder.from_environment(os.environ)
         verified = chain.sign_release(
-            directory, settings.recipe, instance, identity, builder, progress=state
+            directory,
+            settings.recipe,
+            instance,
+            identity,
+            builder,
+            unpinned=unpinned,
+            progress=state,
         )
     show_verdict(state, verified)

@@ -22,6 +22,7 @@ from release_tool.cli.options import (
     with_latest,
     with_output,
     with_settings,
+    with_unpinned,
 )
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.releases import show_release
@@ -38,6 +39,7 @@ from release_tool.sigstore.trust.instance import open_trusted_root
 @with_destination
 @with_latest
 @with_keep_draft
+@with_unpinned
 @with_judging
 @with_settings
 @with_output
@@ -49,13 +51,15 @@ def command(
     destination: DestinationOptions,
     latest: Latest | None,
     keep_draft: bool,
+    unpinned: bool,
     signer: SignerOptions,
     trust: TrustOptions,
     github_api: str | None,
 ) -> None:
     """Put a signed release on GitHub, draft first, published last.
 
-    Verifies the release as a consumer would before the first byte leaves; uploads what is missing
+    Verifies the release as a consumer would before the first byte leaves, and that it is what the
+    recipe pins; uploads what is missing
     to a draft, compares every digest, publishes, and reads back. Run it again after any
     interruption. The token comes from GH_TOKEN or GITHUB_TOKEN.
 
@@ -71,7 +75,7 @@ def command(
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
     with open_github(api, token, progress=state) as github, open_read_api(api, token) as source:
-        target = chain.Publication(github, source, to, keep_draft=keep_draft)
+        target = chain.Publication(github, source, to, keep_draft, unpinned)
         result, _verified = chain.upload_release(
             directory, settings.recipe, target, belief.signer, root, progress=state
         )

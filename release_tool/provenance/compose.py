@@ -42,6 +42,7 @@ def make_manifest(
         outputs=outputs,
         gates=gates,
         toolchain=toolchain,
+        unpinned=(),
         run_provenance=claim_run(recipe, checkout, checkpoint, files),
     )
 

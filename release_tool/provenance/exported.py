@@ -1,17 +1,19 @@
 """An exported release in a directory: the manifest, and every file with the digest it states.
 
-Checks files against their manifest; signatures do not exist yet at this point.
+Checks files against their manifest, and the manifest against the recipe's pins; signatures do not
+exist yet at this point.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
-from release_tool.core.files import read_limited
+from release_tool.core.files import read_limited, write_whole
 from release_tool.provenance.attribution import LICENSE_ASSET_LIMIT_BYTES, split_license
 from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.provenance.pins import require_pinned, unpinned_claims
 from release_tool.recipes.recipe import Recipe
 
 EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into that directory"
@@ -56,6 +58,23 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
         raise InputError(f"{names.manifest} states two digests of the model", hint=EXPORT_AGAIN)
     described = Artifact.of_bytes(names.manifest, content)
     return ExportedRelease(directory, manifest, (*files, described))
+
+
+def hold_pins(exported: ExportedRelease, recipe: Recipe, *, unpinned: bool) -> ExportedRelease:
+    """Refuse an export of what the recipe does not pin, before it is signed.
+
+    With `unpinned` it is taken, and its manifest is written anew to say so. Raises `InputError`.
+    """
+    manifest = exported.manifest
+    if unpinned:
+        manifest = replace(manifest, unpinned=unpinned_claims(manifest, recipe))
+    require_pinned(manifest, recipe, unpinned=unpinned)
+    if manifest == exported.manifest:
+        return exported
+    content = manifest.encode()
+    write_whole(exported.directory / recipe.names.manifest, content)
+    described = Artifact.of_bytes(recipe.names.manifest, content)
+    return ExportedRelease(exported.directory, manifest, (*exported.files[:-1], described))
 
 
 def open_stated(path: Path, stated: Sha256) -> Artifact:

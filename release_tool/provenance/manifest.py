@@ -176,7 +176,11 @@ class RunClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The JSON sidecar of a release, schema `u2netp-mirror-export-manifest-v1`."""
+    """The JSON sidecar of a release, schema `u2netp-mirror-export-manifest-v1`.
+
+    `unpinned` names the claims that are not what the recipe pins, where it was signed in spite of
+    that.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     schema: Literal["u2netp-mirror-export-manifest-v1"]
@@ -186,6 +190,7 @@ class Manifest:
     outputs: OutputsClaim
     gates: GatesClaim
     toolchain: dict[str, Text]
+    unpinned: tuple[Text, ...]
     run_provenance: RunClaim
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Holds what is claimed of a release against what its recipe pins; decides nothing about it.
+"""Holds what is claimed of a release against what its recipe pins, for every stage that has to.
 
 A recipe fixes what a model is made of. A manifest that claims anything else is no lie, but it
 speaks of another model than the one that the recipe's name promises.
@@ -7,9 +7,15 @@ speaks of another model than the one that the recipe's name promises.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from release_tool.core.errors import InputError
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.statement import Statement
 from release_tool.recipes.recipe import Recipe
+
+TAKE_UNPINNED = (
+    "name the recipe that it was made by with --recipe, or take it all the same with --unpinned, "
+    "which every verdict will say"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +54,42 @@ def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
     )
 
 
+def unpinned_claims(manifest: Manifest, recipe: Recipe) -> tuple[str, ...]:
+    """Name the claims that the recipe does not pin, or that the manifest says are not pinned."""
+    found = (departure.claim for departure in departures(manifest, recipe))
+    return tuple(sorted({*manifest.unpinned, *found}))
+
+
+def require_pinned(manifest: Manifest, recipe: Recipe, *, unpinned: bool) -> None:
+    """Refuse a manifest that claims what the recipe does not pin; raises `InputError`.
+
+    With `unpinned` only what the manifest itself does not say is refused.
+    """
+    for departure in departures(manifest, recipe):
+        if not unpinned or departure.claim not in manifest.unpinned:
+            raise InputError(
+                f"this is not what the recipe {recipe.name} pins: {departure}", hint=TAKE_UNPINNED
+            )
+    if manifest.unpinned and not unpinned:
+        raise InputError(
+            f"the manifest says that it is unpinned: {', '.join(manifest.unpinned)}",
+            hint=TAKE_UNPINNED,
+        )
+
+
 def statement_departures(statement: Statement, recipe: Recipe) -> tuple[Departure, ...]:
     """List the inputs of the build by a statement of ours that are not what the recipe pins."""
     build = statement.predicate.get("buildDefinition")
     inputs = build.get("resolvedDependencies") if isinstance(build, dict) else None
     checkout, checkpoint = (*inputs, {}, {})[:2] if isinstance(inputs, list) else ({}, {})
-    upstream = f"git+{recipe.upstream.repo}@{recipe.upstream.commit}"
-    weights = {"sha256": recipe.checkpoint.sha256.hex}
+    repo, _, commit = str(member(checkout, "uri")).rpartition("@")
+    pin, weights = recipe.upstream, {"sha256": recipe.checkpoint.sha256.hex}
     return compare(
         [
-            ("the checkout", upstream, member(checkout, "uri")),
-            ("the checkpoint", weights, member(checkpoint, "digest")),
+            ("upstream.repo", f"git+{pin.repo}", repo),
+            ("upstream.commit", str(pin.commit), commit),
+            ("upstream.commit", {"gitCommit": str(pin.commit)}, member(checkout, "digest")),
+            ("upstream.checkpoint_sha256", weights, member(checkpoint, "digest")),
         ]
     )
 

@@ -59,45 +59,57 @@ class Demands:
         evidence: Evidence,
         statements: "tuple[SignedStatement, ...]",
         manifest: "Manifest | None",
-    ) -> None:
+    ) -> tuple[str, ...]:
         """(10), (11) Refuse signed claims that are not what the recipe pins, or that are missing.
 
         1. With `provenance`, some provenance must be there.
         2. What a statement of ours and a manifest that is signed claim must be pinned.
         3. A digest says nothing of what it is the digest of: a statement of ours has to.
+
+        Without a recipe of its own, returns the claims that the evidence's recipe does not pin.
         """
         if self.provenance and not statements:
             raise CannotVerify(
                 "nothing that is signed says how the model was made: there is no provenance",
                 hint="fetch the whole release, or ask for its provenance with --from OWNER/NAME",
             )
-        if self.recipe is None:
-            return
         ours = [signed.statement for signed in statements if signed.ours]
-        if ours or manifest is not None:
-            check_pins(self.recipe, ours, manifest)
+        recipe = self.recipe or evidence.recipe
+        unpinned = find_unpinned(recipe, ours, manifest) if recipe else {}
+        if self.recipe is None:
+            return tuple(sorted(unpinned))
+        for said in unpinned.values():
+            raise NotVerified(
+                f"the release is not what the recipe {self.recipe.name} pins: {show(said)}",
+                hint=NAME_THE_SIGNER,
+            )
         if not at_hand(evidence) and not ours:
             raise CannotVerify(
                 f"a digest alone does not tell whether it is that of {self.recipe.model_id}",
                 hint=f"name the model's file; {NAME_THE_SIGNER}",
             )
+        return ()
 
 
-def check_pins(recipe: Recipe, ours: "list[Statement]", manifest: "Manifest | None") -> None:
-    """(10), (11) Refuse a release that claims to be made of anything but what the recipe pins."""
+def find_unpinned(
+    recipe: Recipe, ours: "list[Statement]", manifest: "Manifest | None"
+) -> dict[str, str]:
+    """Map each claim that is not pinned, by the recipe or by its own word, to what is said."""
+    if not ours and manifest is None:
+        return {}
     from release_tool.provenance.pins import (  # noqa: PLC0415  (only for statements)
         departures,
         statement_departures,
     )
 
-    found = () if manifest is None else departures(manifest, recipe)
+    found: dict[str, str] = {}
+    if manifest is not None:
+        said = {claim: f"its manifest calls {claim} unpinned" for claim in manifest.unpinned}
+        found = said | {each.claim: str(each) for each in departures(manifest, recipe)}
     for statement in ours:
-        found += statement_departures(statement, recipe)
-    if found:
-        raise NotVerified(
-            f"the release is not what the recipe {recipe.name} pins: {show(found[0])}",
-            hint=NAME_THE_SIGNER,
-        )
+        for each in statement_departures(statement, recipe):
+            found.setdefault(each.claim, str(each))
+    return found
 
 
 def at_hand(evidence: Evidence) -> bool:

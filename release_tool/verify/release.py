@@ -72,6 +72,7 @@ class VerifiedRelease:
     """A model with everything that was found to speak for it; its existence is the verdict.
 
     `signed_at` (UTC) is the earliest time that a log or time-stamp authority vouches for.
+    `unpinned` names the signed claims that are not what the recipe pins.
     """
 
     artifacts: tuple[VerifiedFile, ...]
@@ -82,6 +83,7 @@ class VerifiedRelease:
     log_url: str
     steps: tuple[Step, ...]
     provenance: ProvenanceSummary | None
+    unpinned: tuple[str, ...] = ()
 
     @property
     def model(self) -> VerifiedFile:
@@ -119,6 +121,7 @@ class VerifiedRelease:
                 for artifact in self.artifacts
             ],
             "not_covered": list(self.not_covered),
+            "unpinned": list(self.unpinned),
             "signer": asdict(self.signer),
             "signed_at": self.signed_at.isoformat(),
             "log": {"id": self.log_id, "index": self.log_index, "url": self.log_url},

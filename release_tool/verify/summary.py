@@ -24,6 +24,7 @@ def make_release(
     ladder: Ladder,
     signed: "SignedStatement | None",
     manifest: "Manifest | None",
+    unpinned: tuple[str, ...],
 ) -> VerifiedRelease:
     """Make the value whose existence is the verdict."""
     claims = signature.claims
@@ -46,6 +47,7 @@ def make_release(
         log_url=signature.log.url,
         steps=ladder.steps(),
         provenance=summarise(signed, manifest),
+        unpinned=unpinned,
     )
 
 

@@ -53,10 +53,11 @@ def verify_release(
         demands.check_model(evidence, ladder)
         statements = check_statements(evidence, signature, signer, anchors, ladder)
         manifest = check_contents(evidence, covering(statements, evidence), ladder)
-        demands.check_claims(evidence, statements, manifest)
+        unpinned = demands.check_claims(evidence, statements, manifest)
     except NotVerified as error:
         raise Contradicted(error.message, hint=error.hint) from error
-    return make_release(evidence, signature, ladder, next(iter(statements), None), manifest)
+    signed = next(iter(statements), None)
+    return make_release(evidence, signature, ladder, signed, manifest, unpinned)
 
 
 def check_digest(bundle: Bundle, evidence: Evidence) -> str | None:

@@ -8,15 +8,17 @@ import pytest
 
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.stack import SigstoreStack
+from tests.conftest import StandIn
 
 
 @dataclass(frozen=True)
 class World:
-    """The stand-ins, and the options that lead the program to them."""
+    """The stand-ins, and the options that lead the program to them; what is released is pinned."""
 
     github: GitHubStandIn
     sigstore: SigstoreStack
     trust_config: Path
+    recipe: list[str]
 
     @property
     def api(self) -> list[str]:
@@ -25,16 +27,13 @@ class World:
     @property
     def signing(self) -> list[str]:
         token = self.sigstore.make_identity_token()
-        return ["--sigstore", str(self.trust_config), "--identity-token", token]
-
-    @property
-    def rehearsing(self) -> list[str]:
-        """Sign under the built-in recipe, which believes another publisher."""
-        return [*self.signing, "--other-publisher"]
+        signing = ["--sigstore", str(self.trust_config), "--identity-token", token]
+        return [*signing, *self.recipe]
 
     @property
     def believing(self) -> list[str]:
-        return ["--repo", "rehearsal/u2netp-mirror", "--trusted-root", str(self.trust_config)]
+        root = ["--trusted-root", str(self.trust_config)]
+        return ["--repo", "rehearsal/u2netp-mirror", *root, *self.recipe]
 
     @property
     def releases(self) -> list[str]:
@@ -49,7 +48,7 @@ def _unmeasured(unmeasured_children: None) -> None:
 
 @pytest.fixture
 def world(
-    sigstore: SigstoreStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sigstore: SigstoreStack, standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     """Start a GitHub that is the test's own, beside the session's Sigstore."""
     path = tmp_path / "trust_config.json"
@@ -61,4 +60,4 @@ def world(
             monkeypatch.setenv(name, value)
     with start_github() as github:
         monkeypatch.setenv("GH_TOKEN", github.token)
-        yield World(github, sigstore, path)
+        yield World(github, sigstore, path, ["--recipe", str(standin.recipe_file)])

@@ -25,7 +25,7 @@ def test_a_release_that_another_workflow_signed_is_said_to_be_refused_by_upload(
     workflow = f"{REPO}/.github/workflows/publish.yml@refs/heads/main"
     monkeypatch.setenv("GITHUB_WORKFLOW_REF", workflow)
     token = world.sigstore.make_identity_token(workflow_ref=workflow, job_workflow_ref=workflow)
-    identity = ["--sigstore", world.trust_config, "--identity-token", token]
+    identity = ["--sigstore", world.trust_config, "--identity-token", token, *world.recipe]
     directory = shutil.copytree(rehearsed.directory, tmp_path / "dist")
     shutil.rmtree(directory / "rehearsal")
     for name in BUNDLES:

@@ -46,7 +46,7 @@ def exported(rehearsed, tmp_path: Path) -> Path:
 @pytest.fixture
 def signed(run, world, exported: Path) -> Path:
     """A release that was signed by the world's Sigstore."""
-    assert run("sign", exported, *world.rehearsing).code == 0
+    assert run("sign", exported, *world.signing).code == 0
     return exported
 
 
@@ -56,7 +56,7 @@ def digests(directory: Path) -> dict[str, Sha256]:
 
 def test_signing_adds_two_bundles_and_changes_nothing_else(run, world, exported: Path):
     before = digests(exported)
-    result = run("sign", exported, *world.rehearsing)
+    result = run("sign", exported, *world.signing)
     assert result.code == 0, result.err
     after = digests(exported)
     assert set(after) - set(before) == set(BUNDLES)
@@ -68,7 +68,7 @@ def test_a_workflow_identity_does_not_sign_what_was_built_elsewhere(
 ):
     monkeypatch.delenv("GITHUB_ACTIONS")
     entries = len(world.sigstore.rekor.entries)
-    result = run("sign", exported, *world.rehearsing)
+    result = run("sign", exported, *world.signing)
     assert result.code == 5
     assert "the builder urn:release-tool:builder:local" in result.err
     assert len(world.sigstore.rekor.entries) == entries
@@ -77,7 +77,7 @@ def test_a_workflow_identity_does_not_sign_what_was_built_elsewhere(
 
 def test_signing_again_reuses_signatures_that_cover_the_bytes(run, world, signed: Path):
     before = digests(signed)
-    result = run("sign", signed, *world.rehearsing)
+    result = run("sign", signed, *world.signing)
     assert result.code == 0
     assert "reusing the signatures" in result.err
     assert digests(signed) == before
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_as_measured_is_not_signed(run, world, exported: Path
     for name in ("u2netp_mirror_v1.onnx", "Apache-2.0-u2netp.txt"):
         content = (exported / name).read_bytes()
         (exported / name).write_bytes(content + b"\n")
-        result = run("sign", exported, *world.rehearsing)
+        result = run("sign", exported, *world.signing)
         assert result.code == 3
         assert "the manifest says" in result.err
         (exported / name).write_bytes(content)
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_as_measured_is_not_signed(run, world, exported: Path
 
 
 def test_a_directory_that_is_none_is_refused(run, world, tmp_path: Path):
-    result = run("sign", tmp_path / "none", *world.rehearsing)
+    result = run("sign", tmp_path / "none", *world.signing)
     assert result.code == 3
     assert "there is no directory" in result.err
 
@@ -166,7 +166,7 @@ def test_other_bytes_under_a_published_tag_are_a_conflict(run, world, signed: Pa
     assert run("upload", signed, *world.believing, *world.api).code == 0
     for name in BUNDLES:
         (signed / name).unlink()
-    assert run("sign", signed, *world.rehearsing).code == 0
+    assert run("sign", signed, *world.signing).code == 0
     result = run("upload", signed, *world.believing, *world.api)
     assert result.code == 7
 
@@ -291,7 +291,7 @@ def test_the_doctor_passes_a_signed_release(run, world, signed: Path):
     result, checks = doctor(run, world, signed, "--target", "main", "--tag", "u2netp-mirror-v2")
     assert result.code == 0, result.out
     assert verdicts(checks, "failed") == []
-    assert verdicts(checks, "unknown") == ["publisher", "immutable releases"]
+    assert verdicts(checks, "unknown") == ["immutable releases"]
     assert checks["signatures"]["text"].startswith("unchanged since it was signed by https://")
     assert result.document["release"] == f"{REPO}@u2netp-mirror-v2"
     assert not [entry for entry in world.github.requests if entry.method != "GET"]
@@ -545,7 +545,7 @@ def test_an_attestation_that_may_still_succeed_says_that_the_release_is_out(worl
 
 def test_a_stray_notice_is_refused_before_signing(run, world, exported: Path):
     (exported / "NOTICE-u2netp.txt").write_text("stray")
-    result = run("sign", exported, *world.rehearsing)
+    result = run("sign", exported, *world.signing)
     assert result.code == 3
     assert "NOTICE" in result.err
 
@@ -554,7 +554,7 @@ def test_bundles_that_do_not_hold_are_replaced_by_those_of_the_release(run, worl
     """As a run leaves them that dies between two files, or a disk that loses some of one."""
     out, elsewhere = fresh("out"), fresh("elsewhere")
     publish = publish_options(world, standin, out)
-    assert run("sign", elsewhere, *world.rehearsing).code == 0
+    assert run("sign", elsewhere, *world.signing).code == 0
     assert run(*publish, *world.signing).code == 0
     before, entries = digests(out), len(world.sigstore.rekor.entries)
     bundle, provenance = (out / name for name in BUNDLES)
@@ -602,7 +602,7 @@ def test_whoever_writes_into_a_directory_waits_for_another_to_finish(
     unreadable = [*standin.options, "--checkpoint", out]
     arguments = {
         "export": ["export", *unreadable, "--out", out],
-        "sign": ["sign", out, *world.rehearsing],
+        "sign": ["sign", out, *world.signing],
         "publish": [*publish_options(world, standin, out), *world.signing],
     }[command]
     before = digests(out)
@@ -656,7 +656,7 @@ def test_two_publications_at_once_from_one_directory_are_one(
 
 def test_what_waits_for_nobody_leaves_no_directory_behind(run, world, standin, tmp_path: Path):
     out = tmp_path / "a" / "b"
-    assert run("sign", out, *world.rehearsing).code == 3
+    assert run("sign", out, *world.signing).code == 3
     unreadable = [*standin.options, "--checkpoint", tmp_path]
     assert run("export", *unreadable, "--out", out).code == 3
     assert not (tmp_path / "a").exists()

@@ -33,6 +33,7 @@ def test_a_manifest_has_the_fields_that_the_consumers_know(manifest: Manifest):
         "outputs",
         "gates",
         "toolchain",
+        "unpinned",
         "run_provenance",
     ]
     assert set(document["upstream"]) == {

@@ -25,11 +25,11 @@ from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import make_read_api
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, start_github
 from release_tool.rehearsal.github.state import GitHubState
 from release_tool.sigstore.sign.token import Identity, open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
+from tests.examples import STANDIN
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 MANIFEST = "tiny.manifest.json"
@@ -230,11 +230,11 @@ class World:
         self.secrets.add(signed.identity_token)
         builder = Builder.from_environment({})
         services = chain.Services(signed.instance, signed.identity, builder, target)
-        exported = open_exported(signed.directory, U2NETP)
+        exported = open_exported(signed.directory, STANDIN)
         to = target.to
         ready = check_ready(target.github, to.repo, to.tag, to.target)
         released, _ = chain.release_exported(
-            exported, U2NETP, services, ready=ready, progress=self.notes
+            exported, STANDIN, services, ready=ready, progress=self.notes
         )
         return released
 
@@ -319,7 +319,7 @@ def signed(rehearsed, sigstore, tmp_path_factory):
     instance = SigstoreInstance(config, "the rehearsal")
     token = sigstore.make_identity_token()
     identity = open_identity(instance, token, interactive=False)
-    made = Signed(directory, instance, identity, token, Tag.parse(U2NETP.tag))
+    made = Signed(directory, instance, identity, token, Tag.parse(STANDIN.tag))
     before = made.contents
     yield made
     assert made.contents == before

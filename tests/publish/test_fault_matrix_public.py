@@ -16,10 +16,10 @@ from release_tool.core.errors import ReleaseToolError, TryAgain
 from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
-from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import FaultKind
 from release_tool.resume import adopt_signatures, keep_attestation
 from release_tool.verify.evidence import open_evidence
+from tests.examples import STANDIN
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
@@ -92,10 +92,10 @@ def finish(world, signed, call, client=None):
         if call in READING:
             root = signed.instance.trusted_root
             chain.fetch_and_verify(
-                target, U2NETP, signed.identity.signer, root, progress=world.notes
+                target, STANDIN, signed.identity.signer, root, progress=world.notes
             )
         else:
-            evidence = open_evidence(signed.directory, U2NETP)
+            evidence = open_evidence(signed.directory, STANDIN)
             keep_attestation(target.github, target.to, evidence, world.notes)
     except ReleaseToolError as error:
         check_told(error)
@@ -213,14 +213,14 @@ def unsigned(signed, tmp_path):
 
 def take_over(world, signed, directory, client=None):
     target = world.target(signed, client)
-    exported = open_exported(directory, U2NETP)
+    exported = open_exported(directory, STANDIN)
     root = signed.instance.trusted_root
 
     def hold():
-        return chain.find_signed(directory, U2NETP, signed.identity.signer, root) is not None
+        return chain.find_signed(directory, STANDIN, signed.identity.signer, root) is not None
 
     state = fetch_state(target.github, target.to.repo, target.to.tag)
-    return adopt_signatures(target.github, state, target.source, target.to, U2NETP, exported, hold)
+    return adopt_signatures(target.github, state, target.source, target.to, STANDIN, exported, hold)
 
 
 @pytest.mark.parametrize("kind", ["asset", "content"])
@@ -240,12 +240,12 @@ def test_signatures_that_do_not_come_from_a_public_release_are_not_made_anew(
     else:
         assert passes
     assert has_struck()
-    names = (U2NETP.names.bundle, U2NETP.names.provenance)
+    names = (STANDIN.names.bundle, STANDIN.names.provenance)
     assert all((unsigned / name).read_bytes() == signed.contents[name] for name in names)
 
 
 def test_of_two_signatures_both_must_hold_or_both_are_taken_over(world, signed, unsigned):
-    bundle, provenance = U2NETP.names.bundle, U2NETP.names.provenance
+    bundle, provenance = STANDIN.names.bundle, STANDIN.names.provenance
     (unsigned / bundle).write_bytes(signed.contents[bundle])
     assert take_over(world, signed, unsigned)
     (unsigned / provenance).write_bytes(b"{}")

@@ -11,8 +11,8 @@ from release_tool.core.names import RepoSlug
 from release_tool.github.finding import Verdict
 from release_tool.github.preflight import check_publishable, describe_clock
 from release_tool.github.transaction import abort_draft
-from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import Fault
+from tests.examples import STANDIN
 
 MANIFEST = "tiny.manifest.json"
 
@@ -286,7 +286,7 @@ def test_nothing_is_uploaded_with_a_wrong_clock(world, signed):
     target = world.target(signed, clock=lambda: time.time() + 4000)
     root = signed.instance.trusted_root
     with pytest.raises(PublishError, match="s ahead of GitHub") as caught:
-        chain.upload_release(signed.directory, U2NETP, target, signed.identity.signer, root)
+        chain.upload_release(signed.directory, STANDIN, target, signed.identity.signer, root)
     assert caught.value.exit_code == 6
     assert {entry.method for entry in world.stand_in.requests} == {"GET"}
 

@@ -30,7 +30,7 @@ TOGETHER = [*PASSING, *MEANT, AT_UPLOADS]
 
 
 @pytest.fixture
-def command(signed, tmp_path, monkeypatch):
+def command(signed, standin, tmp_path, monkeypatch):
     """Runs a command as a job does that may do everything, and never sleeps."""
     trust = tmp_path / "trust.json"
     trust.write_bytes(signed.instance.trust_config)
@@ -46,7 +46,8 @@ def command(signed, tmp_path, monkeypatch):
 
     def run(name, *options):
         try:
-            main([name, str(signed.directory), "--verbose", *map(str, options)])
+            recipe = ["--recipe", str(standin.recipe_file)]
+            main([name, str(signed.directory), "--verbose", *recipe, *map(str, options)])
         except SystemExit as stop:
             return stop.code
         return 0
@@ -78,7 +79,7 @@ def test_no_fault_brings_a_token_to_light(
     world = make_world(repo="rehearsal/u2netp-mirror", faults=faults)
     world.secrets |= {signed.identity_token, REQUEST_TOKEN}
     trust = ["--trusted-root", tmp_path / "trust.json", "--github-api", world.stand_in.api]
-    assert command("sign", "--sigstore", tmp_path / "trust.json", "--other-publisher") == 0
+    assert command("sign", "--sigstore", tmp_path / "trust.json") == 0
     codes: list[int] = []
     while not codes or codes[-1]:
         codes.append(command("upload", "--repo", "rehearsal/u2netp-mirror", *trust))

@@ -23,9 +23,11 @@ from release_tool.github.preflight import check_ready
 from release_tool.github.transfer import make_read_api
 from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
-from release_tool.recipes.u2netp import U2NETP
+from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
+
+STANDIN = make_recipe(make_checkpoint())
 
 
 def report(**facts):
@@ -85,14 +87,14 @@ def publish(order):
     api, token = order["api"], os.environ["GH_TOKEN"]
     instance = SigstoreInstance(order["trust_config"].encode(), "the rehearsal")
     identity = open_identity(instance, order["identity_token"], interactive=False)
-    to = Destination(RepoSlug.parse(order["repo"]), Tag.parse(U2NETP.tag), "main")
-    exported = open_exported(Path(order["directory"]), U2NETP)
+    to = Destination(RepoSlug.parse(order["repo"]), Tag.parse(STANDIN.tag), "main")
+    exported = open_exported(Path(order["directory"]), STANDIN)
     with httpx.Client(transport=Mortal()) as client:
         github = open_github(api, token, client=client, sleep=lambda _seconds: None)
         publication = chain.Publication(github, make_read_api(client, api, token), to)
         services = chain.Services(instance, identity, Builder.from_environment({}), publication)
         ready = check_ready(github, to.repo, to.tag, to.target)
-        chain.release_exported(exported, U2NETP, services, ready=ready)
+        chain.release_exported(exported, STANDIN, services, ready=ready)
 
 
 publish(json.loads(sys.stdin.readline()))
