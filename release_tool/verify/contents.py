@@ -3,6 +3,8 @@
 Runs after the signatures hold; what a statement says is worth nothing before.
 """
 
+from dataclasses import replace
+
 from release_tool.core.digest import Sha256
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
@@ -13,6 +15,7 @@ from release_tool.provenance.statement import (
     Statement,
     dependencies,
 )
+from release_tool.recipes.metadata import pinned_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.refusal import mismatch, reading, show
@@ -203,7 +206,7 @@ def check_dependencies(statement: Statement, manifest: Manifest) -> None:
         )
 
 
-def check_metadata(manifest: Manifest, evidence: Evidence) -> str:
+def check_metadata(manifest: Manifest, evidence: Evidence, recipe: Recipe) -> str:
     """(12) Refuse a model whose embedded metadata is not what the manifest says was written."""
     with reading("the model"):
         actual = embedded_metadata(evidence)
@@ -215,4 +218,23 @@ def check_metadata(manifest: Manifest, evidence: Evidence) -> str:
             expected=expected.get(keys[0]),
             actual=actual.get(keys[0]),
         )
+    check_origin(manifest, actual, recipe)
     return f"{len(actual)} properties in the model are the manifest's"
+
+
+def check_origin(manifest: Manifest, actual: dict[str, str], recipe: Recipe) -> None:
+    """(12) Refuse a model that names another origin than its manifest does; `recipe` says where."""
+    upstream = manifest.upstream
+    claimed = replace(
+        recipe,
+        model_id=manifest.model_id,
+        upstream=replace(recipe.upstream, repo=upstream.repo, commit=upstream.commit),
+        checkpoint=replace(recipe.checkpoint, sha256=upstream.checkpoint_sha256),
+    )
+    for key, expected in pinned_metadata(claimed).items():
+        if actual.get(key, expected) != expected:
+            raise mismatch(
+                f"the model's metadata {key}",
+                expected=f"{expected}, as the manifest says",
+                actual=actual[key],
+            )

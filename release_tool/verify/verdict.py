@@ -153,5 +153,5 @@ def check_signed_manifest(
     with reading("the manifest"):
         manifest = Manifest.parse(content)
     ladder.report(11, check_manifest(manifest, statement, evidence, sidecars))
-    ladder.report(12, check_metadata(manifest, evidence))
+    ladder.report(12, check_metadata(manifest, evidence, sidecars.recipe))
     return manifest

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import shutil
 import zipfile
@@ -16,6 +17,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.pins import departures
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
@@ -212,8 +214,36 @@ DEPARTURES = {
     ),
 }
 
+NAMED_BY_THE_MODEL = ["upstream.repo", "upstream.commit", "upstream.checkpoint_sha256"]
+"""What the model's own metadata says too: there the manifest contradicts it."""
+
 
 @pytest.mark.parametrize("claim", DEPARTURES)
+def test_each_departure_of_a_manifest_is_named_with_both_values(claim):
+    upstream = other(license_sha256=PINNED.upstream.license_sha256)
+    manifest = replace(upstream(example_manifest()), model_id=PINNED.model_id)
+    assert departures(manifest, PINNED) == ()
+    [found] = departures(DEPARTURES[claim](manifest), PINNED)
+    assert found.claim == claim
+    assert found.pinned != found.claimed
+
+
+@pytest.mark.parametrize("claim", NAMED_BY_THE_MODEL)
+def test_a_manifest_that_names_another_origin_than_its_model_is_refused_by_everybody(
+    reader, releases, tmp_path, claim
+):
+    def change(manifest: Manifest) -> Manifest:
+        made: Manifest = DEPARTURES[claim](claiming(WRITTEN)(manifest))
+        return made
+
+    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    for verify in (reader.verify, reader.by_hand):
+        result = verify(made)
+        assert result.code == 8
+        assert "as the manifest says" in result.err
+
+
+@pytest.mark.parametrize("claim", [each for each in DEPARTURES if each not in NAMED_BY_THE_MODEL])
 def test_a_signed_manifest_that_claims_what_is_not_pinned_is_refused(
     reader, releases, tmp_path, claim
 ):
@@ -227,7 +257,9 @@ def test_a_signed_manifest_that_claims_what_is_not_pinned_is_refused(
         assert result.code == 8
         assert claim in result.err
         assert "the recipe pins" in result.err
-        assert reader.by_hand(path).code == 0
+        by_hand = reader.by_hand(path)
+        assert by_hand.code == 0
+        assert f"{claim}: not what the recipe pins" in by_hand.out
 
 
 def test_a_manifest_of_another_licence_is_refused(reader, pinned):
@@ -373,3 +405,41 @@ def test_the_bundle_of_a_stranger_says_nothing_about_the_files(v1, v2, pinned):
     bundles = (strange, (pinned / NAMES.bundle).read_bytes())
     judge = Judge(PINNED, v1.expected, v1.root, Demands(), lambda *_: bundles)
     assert judge.outcome(str(pinned / NAMES.model)).verified is not None
+
+
+@pytest.fixture(scope="session")
+def another(releases: ReleaseMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model of the same pins, by the same signer: an earlier release, say."""
+    place, change = tmp_path_factory.mktemp("another"), claiming(WRITTEN)
+    return releases.make(place, seed="two", metadata=WRITTEN, change=change, stated=change)
+
+
+SWAPPED = (NAMES.model, NAMES.bundle, NAMES.manifest, NAMES.provenance)
+MIXTURES = [mixture for count in (1, 2, 3) for mixture in itertools.combinations(SWAPPED, count)]
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids="+".join)
+@pytest.mark.parametrize("without", [None, NAMES.provenance, NAMES.bundle])
+def test_no_mixture_of_two_releases_is_verified_beyond_the_model_itself(
+    v1, pinned, another, tmp_path, mixture, without
+):
+    copy = Path(shutil.copytree(pinned, tmp_path / "release"))
+    for name in mixture:
+        shutil.copy(another / name, copy / name)
+    if without is not None:
+        (copy / without).unlink()
+    demands = Demands(recipe=PINNED)
+
+    def judge(path: Path):
+        try:
+            return verify_release(open_evidence(path, PINNED), v1.expected, v1.root, demands)
+        except (NotVerified, CannotVerify):
+            return None
+
+    assert judge(copy) is None
+    alone = judge(copy / NAMES.model)
+    if alone is not None:
+        assert without == NAMES.provenance
+        assert [file.role for file in alone.artifacts] == ["model"]
+        assert alone.signature_only
+        assert alone.provenance is None
