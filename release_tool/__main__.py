@@ -15,7 +15,6 @@ except KeyboardInterrupt:
 import signal
 import sys
 import warnings
-from contextlib import nullcontext
 
 
 def main() -> None:
@@ -26,17 +25,10 @@ def main() -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if sys.argv[1:2] == ["verify"]:
-        from release_tool.cli.prelude import hashing_models  # noqa: PLC0415  (for nothing else)
-
-        begun = hashing_models(sys.argv[2:])
-    else:
-        begun = nullcontext()
     try:
-        with begun as hashers:
-            from release_tool.cli.main import main as run  # noqa: PLC0415  (ctrl-C is safe now)
+        from release_tool.cli.main import main as run  # noqa: PLC0415  (ctrl-C is safe now)
 
-            run(hashers=hashers)
+        run()
     except KeyboardInterrupt:  # one more, while the first was being told
         sys.exit(EXIT_CODE)
     finally:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.cli.configuration import Configuration
+from release_tool.core.digest import PREFIX, Sha256
+from release_tool.core.errors import InputError, UsageError
 
 DEFAULT_INSTANCE = "production"
 
@@ -34,6 +36,18 @@ class TrustOptions:
     sigstore: str | None
     trusted_root: Path | None
     offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceOptions:
+    """Where a verdict's evidence is, and what it must prove beside a signature."""
+
+    bundle: Path | None
+    origin: str | None
+    require: str | None
+    checkpoint: Path | None
+    upstream_dir: Path | None
+    unpinned_checkpoint: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +84,13 @@ class DestinationOptions:
 
     tag: str | None
     target: str | None = None
+
+
+def parse_digest(model: str) -> Sha256 | None:
+    """Read `sha256:<hex>`; None for a path. Raises `UsageError` for a malformed digest."""
+    if not model.startswith(PREFIX):
+        return None
+    try:
+        return Sha256.parse(model)
+    except InputError as error:
+        raise UsageError(str(error)) from error

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from release_tool.core.ahead import HashFile
-from release_tool.core.digest import PREFIX, Sha256
+from release_tool.cli.given import parse_digest
+from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject
 from release_tool.core.errors import (
     CannotVerify,
-    InputError,
     Interrupted,
     NotVerified,
     ReleaseToolError,
@@ -25,7 +24,7 @@ from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import Evidence, evidence_for_digest, open_evidence
 from release_tool.verify.ladder import Contradicted
-from release_tool.verify.locate import hash_model
+from release_tool.verify.locate import HashFile, hash_model
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
 
@@ -163,13 +162,3 @@ def covers_all(evidence: Evidence, verified: VerifiedRelease) -> bool:
         role for role in ("manifest", "license", "notice") if getattr(evidence.sidecars, role, None)
     }
     return beside <= covered
-
-
-def parse_digest(model: str) -> Sha256 | None:
-    """Read `sha256:<hex>`; None for a path. Raises `UsageError` for a malformed digest."""
-    if not model.startswith(PREFIX):
-        return None
-    try:
-        return Sha256.parse(model)
-    except InputError as error:
-        raise UsageError(str(error)) from error

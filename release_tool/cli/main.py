@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from release_tool import __version__
 from release_tool.cli.interruption import asks_for_json, on_signals, quitting_at_once
 from release_tool.cli.state import State
 from release_tool.core.errors import Interrupted, ReleaseToolError
-
-if TYPE_CHECKING:
-    from release_tool.core.hashers import Hashers
 
 COMMANDS = {
     "rehearse": "Rehearse a whole release against stand-ins on this machine.",
@@ -71,10 +67,9 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None, hashers: "Hashers | None" = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with one of the documented exit codes."""
     state = State.of_terminal()
-    state.hashers = hashers
     try:
         on_signals(signal.default_int_handler)
         cli.main(arguments, prog_name="release-tool", standalone_mode=False, obj=state)

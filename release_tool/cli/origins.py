@@ -8,13 +8,13 @@ from pathlib import Path
 from release_tool.cli.judging import FindBundles
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.tokens import find_token
-from release_tool.core.ahead import HashFile
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination, RepoSlug
 from release_tool.github.download import fetch_attestations, fetch_release_bundle
 from release_tool.github.transfer import ReadApi
 from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.verify.locate import HashFile
 
 
 @contextmanager

@@ -13,16 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import click
 
 from release_tool.core.errors import InputError, Interrupted, ReleaseToolError
 from release_tool.core.files import reason
 from release_tool.core.progress import Advance
-
-if TYPE_CHECKING:
-    from release_tool.core.hashers import Hashers
 
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 Row = tuple[str, str]
@@ -34,7 +31,6 @@ class State:
     """The run's voice; commands call it and print in no other way. It is a `Progress`.
 
     `answered` says that the one JSON document is out, so that an error does not print a second.
-    `hashers` are at work already, since before the command line was read.
     """
 
     json: bool = False
@@ -45,7 +41,6 @@ class State:
     actions: bool = False
     answered: bool = False
     summary: Path | None = None
-    hashers: "Hashers | None" = None
 
     @classmethod
     def of_terminal(cls) -> Self:

@@ -6,13 +6,12 @@ Reads and judges nothing; whatever is missing, unreadable or too large is `Canno
 from dataclasses import dataclass
 from pathlib import Path
 
-from release_tool.core.ahead import HashFile
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import read_limited
 from release_tool.recipes.recipe import Recipe, ReleaseNames
 from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
-from release_tool.verify.locate import find_model, hash_model, is_directory
+from release_tool.verify.locate import HashFile, find_model, hash_model, is_directory
 
 MANIFEST_LIMIT_BYTES = 1024 * 1024
 LICENSE_LIMIT_BYTES = 1024 * 1024

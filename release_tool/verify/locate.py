@@ -1,5 +1,7 @@
 """Finds the model that somebody means by a path, and hashes it."""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
@@ -7,6 +9,9 @@ from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import open_regular
 from release_tool.core.limits import MAX_ENTRIES, MODEL_LIMIT_BYTES
 from release_tool.recipes.recipe import ReleaseNames
+
+HashFile = Callable[[Path], tuple[Sha256, int]]
+"""What hashes a file and returns its digest and its size in bytes; raises `ReleaseToolError`."""
 
 
 def is_directory(path: Path) -> bool:
@@ -39,6 +44,15 @@ def find_model(directory: Path, names: ReleaseNames) -> Path:
             hint="name its recipe with --recipe, or name the model's file",
         )
     return models[0]
+
+
+def find_files(paths: Sequence[Path], names: ReleaseNames) -> list[Path]:
+    """Return the files that paths mean: themselves, or the one model of a directory."""
+    files = []
+    for path in paths:
+        with suppress(CannotVerify):
+            files.append(find_model(path, names) if is_directory(path) else path)
+    return files
 
 
 def hash_model(path: Path) -> tuple[Sha256, int]:

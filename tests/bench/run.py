@@ -139,7 +139,7 @@ def bench_verify(place: Path) -> list[bool]:
     return [
         ratio(measured, one, script, 1.05),
         ratio(measured, one, command, 1 / 1.1),
-        ratio(measured, many, one, 2.0),
+        ratio(measured, many, one, 3.0),
         target(f"{helping}, seconds", measured[helping].seconds, 0.15),
     ]
 
@@ -152,13 +152,17 @@ def hash_all(files: list[str]) -> list[str]:
 
 
 def bench_large(place: Path) -> list[bool]:
-    """Verify a file of 1 GiB in bounded memory."""
+    """Verify a file of 1 GiB in bounded memory, about as fast as it can be hashed."""
     large = place / "large"
     (model,) = sign_files(large, 1024**3, 1)
     trusting = believing(large / "trusted_root.json")
-    rival = Rival("release-tool verify, 1 GiB", [*TOOL, "verify", model, *trusting])
-    measured = compare("a large file", [rival], rounds=1)[rival.name]
-    return [target("memory in MiB", measured.peak_bytes / MIB, 100)]
+    ours, theirs = "release-tool verify, 1 GiB", "sha256sum of it"
+    rivals = [Rival(ours, [*TOOL, "verify", model, *trusting]), Rival(theirs, ["sha256sum", model])]
+    measured = compare("a large file", rivals, rounds=3)
+    return [
+        target("memory in MiB", measured[ours].peak_bytes / MIB, 100),
+        ratio(measured, ours, theirs, 1.1),
+    ]
 
 
 def main() -> None:

@@ -1,0 +1,82 @@
+"""Reaches the verdicts that `verify` was asked for, and prints them.
+
+Loads what judges; the options are declared in `verify`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
+from release_tool.cli.given import EvidenceOptions, SignerOptions, TrustOptions
+from release_tool.cli.judging import FindBundles, Judge, Prove, Rebuild
+from release_tool.cli.settings import Settings
+from release_tool.cli.state import State
+from release_tool.cli.verdicts import show_outcomes
+from release_tool.core.errors import UsageError
+from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.trust.instance import open_trusted_root
+from release_tool.verify.evidence import read_evidence
+from release_tool.verify.locate import HashFile
+
+
+def verify_models(
+    models: tuple[str, ...],
+    wanted: EvidenceOptions,
+    believed: tuple[SignerOptions, TrustOptions, str | None],
+    settings: Settings,
+    state: State,
+    hash_file: HashFile,
+) -> None:
+    """Say who is expected to have signed, judge every model, and print what came out."""
+    signer, trust, github_api = believed
+    belief = resolve_belief(signer, settings)
+    asked = choose_api(github_api, settings)
+    for line in belief.notes(choose_root(trust, settings), *([asked] if wanted.origin else [])):
+        state.note(line)
+    root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
+    demands = belief.demands(settings.recipe, provenance=wanted.require is not None)
+    proofs = open_proofs(wanted, settings, state)
+    with open_bundles(wanted, asked.value, trust, hash_file) as find_bundles:
+        judge = Judge(
+            settings.recipe, belief.signer, root, demands, find_bundles, hash_file, *proofs
+        )
+        outcomes = judge.outcomes(models)
+    show_outcomes(state, outcomes)
+
+
+def open_proofs(
+    wanted: EvidenceOptions, settings: Settings, state: State
+) -> tuple[Prove | None, Rebuild | None]:
+    """Return what proves a model's lineage, and what makes it again, each where it is asked for."""
+    checkpoint, pinned = wanted.checkpoint, not wanted.unpinned_checkpoint
+    if checkpoint is None:
+        return None, None
+    from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
+
+    prove = Lineage.of(checkpoint, settings, pinned=pinned).prove
+    if wanted.upstream_dir is None:
+        return prove, None
+    from release_tool.chain import Source  # noqa: PLC0415
+    from release_tool.cli import rebuilding  # noqa: PLC0415  (loads every stage)
+
+    source = Source(wanted.upstream_dir, checkpoint, pinned=pinned)
+    return prove, rebuilding.Rebuild(source, settings.recipe, state).prove
+
+
+@contextmanager
+def open_bundles(
+    wanted: EvidenceOptions, api: str, trust: TrustOptions, hash_file: HashFile
+) -> Iterator[FindBundles | None]:
+    """Yield what finds a model's bundles: the one given, those at the origin, or nothing."""
+    if wanted.bundle is not None:
+        content = read_evidence(wanted.bundle, BUNDLE_LIMIT_BYTES)
+        yield lambda _model, _digest: (content,)
+    elif wanted.origin is None:
+        yield None
+    elif trust.offline:
+        raise UsageError("--offline and --from exclude each other")
+    else:
+        from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
+
+        with open_origin(wanted.origin, api, hash_file) as fetch:
+            yield fetch
