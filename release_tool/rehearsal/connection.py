@@ -10,6 +10,7 @@ import struct
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, BinaryIO, Protocol, cast
@@ -36,7 +37,6 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Endpoint(Protocol):
     """What a connection needs to know of the server that it belongs to."""
 
-    max_body_bytes: int
     timeout_seconds: float
     closing: threading.Event
     faults: list[Exception]
@@ -44,12 +44,6 @@ class Endpoint(Protocol):
 
     def find_answer(self, method: str, path: str) -> tuple[Answer, dict[str, str], int]:
         """Return the answer for a raw path, the path's named parts and the body's limit."""
-
-
-def serve(peer: socket.socket, endpoint: Endpoint) -> None:
-    """Serve requests on `peer` until either side ends the connection."""
-    peer.settimeout(endpoint.timeout_seconds)
-    Connection(peer, endpoint)
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -60,19 +54,25 @@ class Connection(BaseHTTPRequestHandler):
     server_version = "release-tool-rehearsal"
     sys_version = ""
 
-    def __init__(self, peer: socket.socket, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        super().__init__(peer, peer.getpeername(), cast("Any", None))
-
     def __getattr__(self, name: str) -> Any:
         """Accept every method: the base class looks for `do_` and the method's name."""
         if name.startswith("do_"):
             return self.answer_one
         raise AttributeError(name)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server."""
+        return cast("Endpoint", self.server)
+
+    def setup(self) -> None:
+        """Give the peer so long to send or to take something."""
+        super().setup()
+        self.connection.settimeout(self.endpoint.timeout_seconds)
+
     def answer_one(self) -> None:
         """Answer one request; whatever fails ends in an error answer or in a closed connection."""
-        body = Body(cast("BinaryIO", self.rfile), 0)
+        body = Body(self.rfile, 0)
         try:
             try:
                 body = self.open_body()
@@ -81,13 +81,13 @@ class Connection(BaseHTTPRequestHandler):
                 response = self.endpoint.shape_error(refusal)
             except InputError as error:
                 response = self.endpoint.shape_error(Refusal(400, error.message))
-            if body.remaining:
-                self.close_connection = True
+            self.close_connection |= bool(body.remaining)
             self.send(response)
             if body.remaining:
                 self.drain(body)
-        except Disconnect as order:
-            self.disconnect(order)
+        except Disconnect:
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         except BrokenBody:
             self.close_connection = True
 
@@ -96,18 +96,16 @@ class Connection(BaseHTTPRequestHandler):
 
         Only Content-Length is spoken, as with GitHub's uploads: chunked requests get 411.
         """
-        if self.headers.get("Transfer-Encoding"):
-            self.close_connection = True
-            raise Refusal(411, "Length Required")
         lengths = set(self.headers.get_all("Content-Length", []))
-        if not lengths and self.command in {"POST", "PUT", "PATCH"}:
+        sends = self.command in {"POST", "PUT", "PATCH"}
+        if self.headers.get("Transfer-Encoding") or (sends and not lengths):
             self.close_connection = True
             raise Refusal(411, "Length Required")
         text = lengths.pop() if lengths else "0"
         if lengths or not (text.isascii() and text.isdigit() and len(text) < 16):
             self.close_connection = True
             raise Refusal(400, "Content-Length is not a number")
-        return Body(cast("BinaryIO", self.rfile), int(text))
+        return Body(self.rfile, int(text))
 
     def compute(self, body: Body) -> Response:
         """Find the answer and compute it; a bug in it becomes a 500 that is remembered."""
@@ -139,18 +137,12 @@ class Connection(BaseHTTPRequestHandler):
             raise Refusal(500, "Internal Server Error") from fault
 
     def send(self, response: Response) -> None:
-        """Send an answer; its body is closed in every case, and cut to nothing for HEAD."""
+        """Send an answer; its body is closed in every case, and left out for HEAD."""
         body = response.body
         try:
             length = measure(response)
             self.send_head(response, length)
-            if self.command == "HEAD" or response.status in (204, 304):
-                return
-            if isinstance(body, bytes):
-                self.wfile.write(body)
-            elif is_file(body):
-                self.send_file(cast("BinaryIO", body), cast("int", length))
-            else:
+            if self.command != "HEAD" and response.status not in (204, 304):
                 self.send_pieces(body, length)
         finally:
             if not isinstance(body, bytes) and hasattr(body, "close"):
@@ -172,23 +164,18 @@ class Connection(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def send_pieces(self, pieces: Iterator[bytes], length: int | None) -> None:
-        """Send an iterator's bytes, chunked without a length; too few break the connection."""
+    def send_pieces(self, body: bytes | BinaryIO | Iterator[bytes], length: int | None) -> None:
+        """Send a body, chunked without a length; too few bytes break the connection."""
         sent = 0
-        for piece in pieces:
+        for piece in pieces_of(body):
             sent += len(piece)
-            if length is None:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"")
-            else:
+            if length is not None:
                 self.wfile.write(piece)
+            elif piece:  # an empty chunk would be the last
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         if length is None:
             self.wfile.write(b"0\r\n\r\n")
         elif sent != length:
-            self.close_connection = True
-
-    def send_file(self, file: BinaryIO, length: int) -> None:
-        """Send `length` bytes of an open file from its position, by the kernel where it can."""
-        if self.connection.sendfile(file, file.tell(), length) < length:
             self.close_connection = True
 
     def drain(self, body: Body) -> None:
@@ -200,12 +187,6 @@ class Connection(BaseHTTPRequestHandler):
             while body.remaining and drained < MAX_DRAINED_BYTES:
                 drained += len(body.read(CHUNK_BYTES))
 
-    def disconnect(self, order: Disconnect) -> None:
-        """Break the connection as ordered."""
-        self.close_connection = True
-        if order.reset:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Word what the base class refuses (a malformed request line, headers too long) alike."""
         self.close_connection = True
@@ -215,29 +196,29 @@ class Connection(BaseHTTPRequestHandler):
         self.send(self.endpoint.shape_error(Refusal(code, text)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay silent: a request may carry a token."""
-
-    def finish(self) -> None:
-        """Flush and close; a peer that has gone is no failure."""
-        with contextlib.suppress(OSError):
-            super().finish()
+        """Print nothing: a request may carry a token."""
 
 
 def measure(response: Response) -> int | None:
     """Return how many bytes the answer's body has, or None where only its end will tell."""
+    body = response.body
     if response.length is not None:
         return response.length
-    if isinstance(response.body, bytes):
-        return len(response.body)
-    if not is_file(response.body):
+    if isinstance(body, bytes):
+        return len(body)
+    if not hasattr(body, "read"):
         return None
-    file = cast("BinaryIO", response.body)
+    file = cast("BinaryIO", body)
     position = file.tell()
     length = file.seek(0, os.SEEK_END) - position
     file.seek(position)
     return length
 
 
-def is_file(body: bytes | BinaryIO | Iterator[bytes]) -> bool:
-    """Tell a file, which is an iterator too, from an iterator."""
-    return hasattr(body, "fileno")
+def pieces_of(body: bytes | BinaryIO | Iterator[bytes]) -> Iterator[bytes]:
+    """Return the pieces that a body is sent in."""
+    if isinstance(body, bytes):
+        return iter((body,))
+    if hasattr(body, "read"):  # a file, which is an iterator too, of lines
+        return iter(partial(body.read, CHUNK_BYTES), b"")
+    return body

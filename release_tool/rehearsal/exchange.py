@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from io import BufferedIOBase
 from typing import Any, BinaryIO, Self
 
 CHUNK_BYTES = 256 * 1024
@@ -29,13 +30,9 @@ class Refusal(Exception):
 class Disconnect(Exception):
     """An order to break the connection without a (further) answer, on purpose.
 
-    Raise it instead of answering, or from the iterator of a body that is half sent. With
-    `reset` the peer sees a TCP reset, without it an early end.
+    Raise it instead of answering, or from the iterator of a body that is half sent: the peer sees
+    a TCP reset.
     """
-
-    def __init__(self, *, reset: bool = True) -> None:
-        super().__init__("disconnected on purpose")
-        self.reset = reset
 
 
 class BrokenBody(Exception):
@@ -48,7 +45,7 @@ class Body:
     Reading raises `BrokenBody` where the client stops early. What is left unread is dropped.
     """
 
-    def __init__(self, stream: BinaryIO, length: int) -> None:
+    def __init__(self, stream: BufferedIOBase, length: int) -> None:
         self._stream = stream
         self.length = length
         self.remaining = length

@@ -13,43 +13,22 @@ import contextlib
 import errno
 import re
 import socket
-import ssl
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from socketserver import ThreadingTCPServer
+from typing import Any, Self
 
 from release_tool.core.errors import UsageError
 from release_tool.core.files import reason
-from release_tool.rehearsal import connection
-from release_tool.rehearsal.exchange import (
-    Answer,
-    Body,
-    BrokenBody,
-    Disconnect,
-    Refusal,
-    Request,
-    Response,
-    shape_plainly,
-)
-
-__all__ = [
-    "Answer",
-    "Body",
-    "BrokenBody",
-    "Disconnect",
-    "LoopbackServer",
-    "Refusal",
-    "Request",
-    "Response",
-    "Route",
-]
+from release_tool.rehearsal.connection import Connection
+from release_tool.rehearsal.exchange import Answer, Refusal, Response, shape_plainly
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 30.0
-ACCEPT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +61,18 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
-class LoopbackServer:
+class LoopbackServer(ThreadingTCPServer):
     """A stand-in's server: starts on entering, is wholly gone (threads, sockets) on leaving.
 
     `port` 0 takes a free one; a fixed port in use raises `UsageError`. `shape_error` words every
-    error answer, also those that the server finds itself (404, 405, 411, 413, 500). With `tls`
-    it speaks HTTPS. An exception that an answer should not have raised becomes a 500, is kept in
-    `faults`, and is raised on leaving, so that a bug of a stand-in never goes unseen.
+    error answer, also those that the server finds itself (404, 405, 411, 413, 500). More may be
+    added to `routes` at any time. An exception that an answer should not have raised becomes a 500,
+    is kept in `faults`, and is raised on leaving, so that a bug of a stand-in never goes unseen.
     """
+
+    allow_reuse_address = True
+    request_queue_size = 64
+    timeout = 1.0  # how long `handle_request` waits for a connection, in seconds
 
     def __init__(
         self,
@@ -100,29 +83,33 @@ class LoopbackServer:
         shape_error: Callable[[Refusal], Response] = shape_plainly,
         max_body_bytes: int = MAX_BODY_BYTES,
         timeout_seconds: float = TIMEOUT_SECONDS,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self.routes = list(routes)
         self.shape_error = shape_error
         self.max_body_bytes = max_body_bytes
         self.timeout_seconds = timeout_seconds
-        self.tls = tls
         self.closing = threading.Event()
         self.faults: list[Exception] = []
-        self._open: dict[socket.socket, threading.Thread] = {}
-        self._lock = threading.Lock()
-        self._listener = open_listener(name, port)
-        self._listener.settimeout(ACCEPT_SECONDS)
-        self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
-        self._acceptor = threading.Thread(target=self._accept, name=f"{name} stand-in", daemon=True)
+        self.open: dict[socket.socket, threading.Thread] = {}
+        self.lock = threading.Lock()
+        try:
+            super().__init__((HOST, port), Connection)
+        except OSError as error:
+            why = "in use already" if error.errno == errno.EADDRINUSE else reason(error)
+            raise UsageError(
+                f"the {name} stand-in cannot listen on {HOST} port {port}: {why}",
+                hint="choose another port, or 0 for any free one",
+            ) from error
+        self.port: int = self.server_address[1]
+        self.url = f"http://{HOST}:{self.port}"
+        self.acceptor = threading.Thread(target=self.accept, name=f"{name} stand-in", daemon=True)
 
     def __enter__(self) -> Self:
-        self._acceptor.start()
+        self.acceptor.start()
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.close()
         if self.faults and kind is None:
             raise self.faults[0]
@@ -130,60 +117,47 @@ class LoopbackServer:
     def close(self) -> None:
         """Stop: no new connection, break the open ones, wait for every thread. Safe to repeat."""
         self.closing.set()
-        if self._acceptor.is_alive():
-            # A connection wakes a blocked accept() at once; where none can be made, its own
-            # time limit does.
+        if self.acceptor.is_alive():
+            # A connection ends the wait for one at once; where none can be made, `timeout` does.
             with contextlib.suppress(OSError):
                 socket.create_connection((HOST, self.port), timeout=1).close()
-            self._acceptor.join()
-        self._listener.close()
-        with self._lock:
-            threads = dict(self._open)
+            self.acceptor.join()
+        self.server_close()
+        with self.lock:
+            threads = dict(self.open)
         for peer, thread in threads.items():
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(peer, socket.SHUT_RDWR)  # not TLS's own, which is no abort
             thread.join()
 
-    def _accept(self) -> None:
+    def accept(self) -> None:
         """Take connections until the server closes, one thread each."""
         while not self.closing.is_set():
-            try:
-                peer = self._wrap(self._listener.accept()[0])
-            except TimeoutError:
-                continue
-            except OSError:  # out of descriptors, or aborted by the peer: neither is for ever
-                self.closing.wait(0.01)
-                continue
-            thread = threading.Thread(
-                target=self._serve, args=(peer,), name=f"{self.name} connection", daemon=True
-            )
-            with self._lock:
-                self._open[peer] = thread
-            thread.start()
+            self.handle_request()
 
-    def _wrap(self, peer: socket.socket) -> socket.socket:
-        """Put TLS around a connection if it is wanted; its own thread will shake hands."""
-        if self.tls is None:
-            return peer
-        try:
-            return self.tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
-        except OSError:
-            peer.close()
-            raise
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection in a thread of its own."""
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name=f"{self.name} connection",
+            daemon=True,
+        )
+        with self.lock:
+            self.open[request] = thread
+        thread.start()
 
-    def _serve(self, peer: socket.socket) -> None:
-        """Serve one connection to its end; its own failures are the peer's concern."""
-        try:
-            if not self.closing.is_set():
-                connection.serve(peer, self)
-        except OSError:  # a reset, a timeout, a failed TLS handshake
-            pass
-        except Exception as fault:  # noqa: BLE001 - raised when the server is left
-            self.faults.append(fault)
-        finally:
-            peer.close()
-            with self._lock:
-                del self._open[peer]
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection; one that is to be reset must not be shut down before."""
+        self.close_request(request)
+        with self.lock:
+            self.open.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Keep what a connection failed with, unless it is the peer's concern (`OSError`)."""
+        error = sys.exception()
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self.faults.append(error)
 
     def find_answer(self, method: str, path: str) -> tuple[Answer, dict[str, str], int]:
         """Find the answer, the path's named parts and the body's limit; `Refusal` 404 or 405."""
@@ -200,20 +174,3 @@ class LoopbackServer:
         if elsewhere:
             raise Refusal(405, "Method Not Allowed")
         raise Refusal(404, "Not Found")
-
-
-def open_listener(name: str, port: int) -> socket.socket:
-    """Listen on 127.0.0.1 and nowhere else; raises `UsageError` where the port cannot be had."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(64)
-    except OSError as error:
-        listener.close()
-        why = "in use already" if error.errno == errno.EADDRINUSE else reason(error)
-        raise UsageError(
-            f"the {name} stand-in cannot listen on {HOST} port {port}: {why}",
-            hint="choose another port, or 0 for any free one",
-        ) from error
-    return listener

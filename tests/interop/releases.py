@@ -1,6 +1,6 @@
 """Shows that GitHub's own client takes the stand-in for a GitHub, and our releases for releases.
 
-    python releases.py RELEASE_TOOL GH…
+    python -m tests.interop.releases RELEASE_TOOL GH…
 
 Rehearses a release, uploads it through `release-tool` over TLS to a stand-in in GitHub Enterprise's
 form, and has every GH that is given list, view and download it: the draft, and what was published.
@@ -26,8 +26,9 @@ from pathlib import Path
 from release_tool.core.names import RepoSlug
 from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
-from release_tool.rehearsal.tls import LOOPBACK_NAMES, make_tls
+from release_tool.rehearsal.github.standin import GitHubStandIn
+from tests.standins.github import start_whole_github
+from tests.standins.tls import LOOPBACK_NAMES, make_tls
 
 REPO = "rehearsal/u2netp-mirror"
 TAG = U2NETP.tag
@@ -239,7 +240,7 @@ def exercise_releases(tool: Tool, binaries: list[str]) -> None:
     """Publish over TLS in GitHub Enterprise's form, and look at it with every gh."""
     tls = make_tls()
     tool.authority.write_text(tls.authority)
-    with start_github(repo=REPO, tls=tls.context, enterprise=True) as github:
+    with start_whole_github(repo=REPO, tls=tls, enterprise=True) as github:
         ghs = [
             open_enterprise_gh(binary, tool.place / f"gh{number}", github, tool.authority)
             for number, binary in enumerate(binaries)
@@ -313,7 +314,7 @@ def exercise_attestations(tool: Tool, binaries: list[str]) -> None:
     model = tool.dist / U2NETP.names.model
     changed = tool.place / "changed.onnx"
     changed.write_bytes(model.read_bytes() + b"x")
-    with start_github(repo=REPO, tls=tls.context) as github:
+    with start_whole_github(repo=REPO, tls=tls) as github:
         os.environ["SSL_CERT_FILE"] = str(tool.authority)
         with open_github(github.api, github.token) as client:
             bundle = json.loads((tool.dist / U2NETP.names.provenance).read_text())

@@ -9,11 +9,11 @@
 # INTEROP_REQUIRE that holds "gh" makes that a failure.
 set -eu
 bin=$1
-here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 
 # shellcheck disable=SC2086 # split at spaces on purpose
 set -- $(command -v gh || true) ${GH_BINARIES:-}
-"$bin/python" "$here/releases.py" "$bin/release-tool" "$@"
+PYTHONPATH=$root "$bin/python" -m tests.interop.releases "$bin/release-tool" "$@"
 [ $# -eq 0 ] || exit 0
 echo "not tested: gh (none on PATH, and GH_BINARIES names none)"
 case " ${INTEROP_REQUIRE:-} " in *" gh "*) exit 1 ;; esac

@@ -12,7 +12,7 @@ from release_tool.core.errors import InputError, TryAgain
 from release_tool.net.client import open_client, sockets_of
 from release_tool.net.exchange import make_request, send
 from release_tool.net.sockets import Sockets
-from release_tool.rehearsal.tls import make_tls
+from tests.standins.tls import make_tls
 
 
 @pytest.fixture

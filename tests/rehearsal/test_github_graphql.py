@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_tool.rehearsal.github.graphql import QueryError, parse_query
-from release_tool.rehearsal.github.standin import Fault, start_github
+from release_tool.rehearsal.github.standin import Fault
+from tests.standins.github import start_whole_github
+from tests.standins.graphql import QueryError, parse_query
 
 REPO = "/repos/rehearsal/u2netp-mirror"
 NAMED = {"owner": "rehearsal", "name": "u2netp-mirror"}
@@ -58,14 +59,14 @@ class Asker:
 @pytest.fixture
 def github():
     with contextlib.ExitStack() as stack:
-        yield Asker(stack.enter_context(start_github()), stack)
+        yield Asker(stack.enter_context(start_whole_github()), stack)
 
 
 @pytest.fixture(scope="module")
 def unchanged():
     """Serve the tests that ask and change nothing."""
     with contextlib.ExitStack() as stack:
-        yield Asker(stack.enter_context(start_github()), stack)
+        yield Asker(stack.enter_context(start_whole_github()), stack)
 
 
 def test_releases_are_listed_with_what_the_rest_api_says_of_them(unchanged):
@@ -145,10 +146,10 @@ def test_whoever_has_no_token_or_a_wrong_one_is_told_nothing(unchanged):
 
 
 def test_queries_are_a_kind_of_call_that_can_fail_on_cue(github):
-    github.stand_in.faults.append(Fault.parse("graphql:502:2"))
+    github.stand_in.faults.append(Fault.parse("other:502:2"))
     answers = [github.client.post("/graphql", json={"query": FIELDS}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 502, 200]
-    assert github.stand_in.requests[-1].kind == "graphql"
+    assert github.stand_in.requests[-1].kind == "other"
 
 
 @pytest.mark.parametrize(

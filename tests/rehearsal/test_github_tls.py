@@ -19,8 +19,9 @@ from release_tool.github.download import fetch_attestations, fetch_release_bundl
 from release_tool.github.origin import ApiRoot
 from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import make_read_api
-from release_tool.rehearsal.github.standin import Fault, start_github
-from release_tool.rehearsal.tls import make_tls
+from release_tool.rehearsal.github.standin import Fault
+from tests.standins.github import start_whole_github
+from tests.standins.tls import make_tls
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 CHECKING = SimpleNamespace(**runpy.run_path(str(CHECKER)))
@@ -55,7 +56,7 @@ def trusting(tls, tmp_path, monkeypatch):
 @pytest.fixture
 def start(tls):
     with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(start_github(tls=tls.context, **options))
+        yield lambda **options: stack.enter_context(start_whole_github(tls=tls, **options))
 
 
 def publish(stand_in, files):
@@ -101,7 +102,7 @@ def test_only_who_has_the_authority_gets_through(start, tls):
 
 def test_a_certificate_is_for_its_names_alone():
     other = make_tls(["api.github.com", "::1"])
-    with start_github(tls=other.context) as stand_in:
+    with start_whole_github(tls=other) as stand_in:
         knowing = ssl.create_default_context(cadata=other.authority)
         knowing.verify_flags |= ssl.VERIFY_X509_STRICT
         with httpx.Client(verify=knowing, trust_env=False) as client:

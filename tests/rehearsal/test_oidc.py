@@ -7,7 +7,8 @@ from sigstore.oidc import IdentityToken, detect_credential
 
 from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError, UsageError
-from release_tool.rehearsal.server import LoopbackServer, Refusal, Response, Route
+from release_tool.rehearsal.exchange import Refusal, Response
+from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore import jwt
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json

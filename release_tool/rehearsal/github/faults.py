@@ -38,7 +38,6 @@ class CallKind(StrEnum):
     REMOVE_RELEASE = "remove-release"
     ATTEST = "attest"
     ATTESTATIONS = "attestations"
-    GRAPHQL = "graphql"
     DOWNLOAD = "download"
     CONTENT = "content"
     OTHER = "other"

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from release_tool.core.documents import parse_json_object
 from release_tool.rehearsal.exchange import CHUNK_BYTES, Disconnect, Refusal, Request, Response
 from release_tool.rehearsal.github.faults import FaultKind
-from release_tool.rehearsal.github.query import Viewer, answer_query
 from release_tool.rehearsal.github.shapes import API_VERSIONS, REPOSITORY_ID, Shapes, compress
 from release_tool.rehearsal.github.state import Asset, GitHubState, Release
 
@@ -216,13 +215,6 @@ class GitHubRoutes:
         if content is None:
             raise Refusal(403, "The key opens nothing here")
         return Response(200, {"Content-Type": "application/x-snappy"}, content)
-
-    def graphql(self, request: Request) -> Response:
-        """POST /graphql: whoever asks must have a token."""
-        if request.headers.get("Authorization") is None:
-            raise Refusal(401, "This endpoint requires you to be authenticated.")
-        viewer = Viewer(self.state, self.may_push(request))
-        return Response.of_json(answer_query(viewer, read_document(request)))
 
     # Orders.
 

@@ -32,29 +32,15 @@ network_count subscribers_count
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things are: paths below the stand-in's origin, and the versions that are spoken.
+    """Where things are below the stand-in's origin, and the API's versions, the newest last.
 
-    At GitHub.com each has a host of its own; here they share one, and only GitHub Enterprise's
-    form tells them apart, by path.
+    At GitHub.com each has a host of its own; here they share one.
     """
 
     origin: str
-    enterprise: bool = False
-
-    @property
-    def api_path(self) -> str:
-        """Give what stands before the paths of the REST API."""
-        return "/api/v3" if self.enterprise else ""
-
-    @property
-    def uploads_path(self) -> str:
-        """Give what stands before the paths of uploads."""
-        return "/api/uploads" if self.enterprise else ""
-
-    @property
-    def graphql_path(self) -> str:
-        """Give the path of the GraphQL API."""
-        return "/api/graphql" if self.enterprise else "/graphql"
+    api_path: str = ""
+    uploads_path: str = ""
+    versions: tuple[str, ...] = API_VERSIONS
 
     @property
     def api(self) -> str:
@@ -65,11 +51,6 @@ class Places:
     def uploads(self) -> str:
         """Give the address that uploads go to."""
         return self.origin + self.uploads_path
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """List the versions of the REST API, the newest last; an Enterprise server may be old."""
-        return API_VERSIONS[:1] if self.enterprise else API_VERSIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ It shares no code with the client in `release_tool/github`, and so none of its m
 
 import contextlib
 import secrets
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from release_tool.rehearsal.github.faults import CallKind, Fault, FaultKind, fin
 from release_tool.rehearsal.github.routes import Cue, GitHubRoutes, read_document
 from release_tool.rehearsal.github.shapes import Places, Shapes, shape_error
 from release_tool.rehearsal.github.state import GitHubState
-from release_tool.rehearsal.server import HOST, LoopbackServer, Route
+from release_tool.rehearsal.server import LoopbackServer, Route
 
 __all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]
 
@@ -47,6 +46,8 @@ class LoggedRequest:
 
 
 Watch = Callable[[str, LoggedRequest], None]
+LayOut = Callable[["GitHubStandIn", GitHubRoutes], list[Route]]
+"""What gives the routes that are to be served beside those of a release."""
 
 
 @dataclass(slots=True)
@@ -139,16 +140,16 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
     push: bool = True,
     directory: Path | None = None,
     watch: Watch | None = None,
-    tls: ssl.SSLContext | None = None,
-    enterprise: bool = False,
+    server: Callable[..., LoopbackServer] = LoopbackServer,
+    place: Callable[[str], Places] = Places,
+    lay_out: LayOut | None = None,
 ) -> Iterator[GitHubStandIn]:
     """Run a stand-in with one repository for as long as the block lasts.
 
     `commits` maps branches to commit ids that exist there; `list_lag` hides a new draft from so
     many listings; `push` is what the token may do. Assets are kept as files in `directory`, or in
-    a temporary one. With `tls` both origins speak HTTPS, and the second is called localhost: a
-    client that compares hosts, not ports, must see two. `enterprise` lays things out as GitHub
-    Enterprise Server does: the API below /api/v3, uploads below /api/uploads.
+    a temporary one. `server` makes both origins, and `place` tells where the API and uploads are
+    below the first; `lay_out` gives more routes for it.
     """
     slug = RepoSlug.parse(repo)
     with contextlib.ExitStack() as stack:
@@ -165,14 +166,13 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
         )
         token = token or f"rehearsal_{secrets.token_hex(20)}"
         stand_in = GitHubStandIn(repo, token, state, list(faults), watch)
-        content = LoopbackServer("GitHub content", [], shape_error=shape_error, tls=tls)
-        stack.enter_context(content)
-        api = LoopbackServer("GitHub", [], shape_error=shape_error, tls=tls)
-        places = Places(api.url, enterprise)
-        other = content.url if tls is None else content.url.replace(HOST, "localhost")
-        stand_in.api, stand_in.content_url = places.api, other
-        routes = GitHubRoutes(Shapes(places, state), state, token, other)
+        content = stack.enter_context(server("GitHub content", [], shape_error=shape_error))
+        api = server("GitHub", [], shape_error=shape_error)
+        places = place(api.url)
+        stand_in.api, stand_in.content_url = places.api, content.url
+        routes = GitHubRoutes(Shapes(places, state), state, token, content.url)
         api.routes.extend(make_routes(stand_in, routes, places))
+        api.routes.extend(lay_out(stand_in, routes) if lay_out else [])
         content.routes.extend(make_content_routes(stand_in, routes))
         stack.enter_context(api)
         yield stand_in
@@ -214,7 +214,6 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes, places: Places) -
 
     uploads = f"{places.uploads_path}{RELEASES}/{{release}}/assets"
     return [
-        lay(places.graphql_path, ("POST", "", CallKind.GRAPHQL, routes.graphql, None)),
         *(lay(places.api_path, call) for call in list_calls(routes)),
         Route("PATCH", f"{places.api_path}{RELEASES}/{{release}}", change),
         Route("POST", uploads, upload, MAX_UPLOAD_BYTES),

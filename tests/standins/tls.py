@@ -1,13 +1,13 @@
-"""TLS for stand-ins: a throw-away authority, and a certificate of it for names on this machine.
-
-Nothing trusts the authority but who is handed its certificate; what is served is not known here.
-"""
+"""TLS for stand-ins: a throw-away authority, and a server with a certificate of it."""
 
 import ipaddress
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from release_tool.core.files import temporary_directory
+from release_tool.rehearsal.server import HOST, LoopbackServer
 from release_tool.rehearsal.sigstore.authority import (
     SIGN_DIGITALLY,
     Authority,
@@ -32,6 +33,31 @@ class ThrowAwayTls:
 
     context: ssl.SSLContext
     authority: str
+
+    @property
+    def server(self) -> "partial[TlsServer]":
+        """What makes a server that speaks TLS, in the place of `LoopbackServer`."""
+        return partial(TlsServer, self.context)
+
+
+class TlsServer(LoopbackServer):
+    """A stand-in's server that speaks HTTPS.
+
+    The origin of downloads is called localhost: a client that compares hosts, and not ports, must
+    see another one than the API's.
+    """
+
+    def __init__(self, context: ssl.SSLContext, name: str, *arguments: Any, **options: Any):
+        super().__init__(name, *arguments, **options)
+        self.context = context
+        host = "localhost" if name == "GitHub content" else HOST
+        self.url = f"https://{host}:{self.port}"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Put TLS around a connection; its own thread will shake hands."""
+        peer, address = super().get_request()
+        secured = self.context.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        return secured, address
 
 
 def make_tls(names: Sequence[str] = LOOPBACK_NAMES) -> ThrowAwayTls:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from release_tool.rehearsal.github.graphql import (
+from release_tool.rehearsal.github.state import GitHubState, Release
+from tests.standins.graphql import (
     Query,
     QueryError,
     Selection,
     Variable,
     parse_query,
 )
-from release_tool.rehearsal.github.state import GitHubState, Release
 
 MAX_PAGE = 100
 SCALARS = {"String": str, "Int": int}
