@@ -5,13 +5,14 @@ trust config; whoever uses `requests` must have 127.0.0.1 in NO_PROXY.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from release_tool.core.documents import encode_json
+from release_tool.rehearsal.server import Route
 from release_tool.rehearsal.sigstore import authority, trustconfig
 from release_tool.rehearsal.sigstore.authority import BACKDATED, Authority
 from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
@@ -25,6 +26,7 @@ from release_tool.rehearsal.sigstore.tsa import TimestampAuthority
 
 __all__ = ["Claims", "Clock", "SigstoreStack", "Window", "start_sigstore"]
 
+Service = Issuer | CtLog | RekorV1 | RekorV2 | TimestampAuthority | Fulcio
 DEFAULT_CLAIMS = Claims.of("rehearsal/u2netp-mirror")
 
 
@@ -124,26 +126,32 @@ def start_sigstore(
     clock: Clock = now_utc,
     without_sct: bool = False,
     failing_tsa: bool = False,
-    takes_envelopes: bool = False,
+    lay_out: Callable[[Service], Sequence[Route]] = lambda _service: (),
 ) -> Iterator[SigstoreStack]:
     """Start every service on a port of its own and stop them all at the end.
 
     `clock` is asked for the time at every step, so a test can move it between two of them.
-    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave. With
-    `takes_envelopes` Rekor v2 logs whole envelopes too, as it did before its version 2.3.
+    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave. `lay_out`
+    gives the routes that a service is to have beside those that a rehearsal calls.
     """
     now = clock()
     root = Authority.make_root(authority.ROOT_NAME, now)
     timestamp_root = Authority.make_root(authority.TIMESTAMP_ROOT_NAME, now)
     issuer = Issuer(claims, clock)
     ctlog = CtLog(root.certificate, clock)
-    log = RekorV1(clock) if rekor == "v1" else RekorV2(takes_envelopes=takes_envelopes)
+    log = RekorV1(clock) if rekor == "v1" else RekorV2()
     tsa = TimestampAuthority(
         timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock, failing=failing_tsa
     )
     with ExitStack() as services:
+
+        def start(service: Service) -> None:
+            server = service.make_server()
+            server.routes.extend(lay_out(service))
+            services.enter_context(server)
+
         for service in (issuer, ctlog, log, tsa):
-            services.enter_context(service.serve())
+            start(service)
         fulcio = Fulcio(
             root.make_intermediate(authority.INTERMEDIATE_NAME, now),
             clock,
@@ -151,5 +159,5 @@ def start_sigstore(
             ctlog.url,
             without_sct=without_sct,
         )
-        services.enter_context(fulcio.serve())
+        start(fulcio)
         yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, Window(now - BACKDATED))

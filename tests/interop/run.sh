@@ -172,7 +172,8 @@ done
 
 # --- Theirs, judged by ours ---------------------------------------------------------------------
 
-INTEROP_COSIGN=$cosign INTEROP_JS="$js_old $js_new" HOME=$place "$bin/python" "$here/theirs.py" "$bin"
+INTEROP_COSIGN=$cosign INTEROP_JS="$js_old $js_new" HOME=$place \
+  PYTHONPATH=$here/../.. "$bin/python" -m tests.interop.theirs "$bin"
 
 echo "$checks checks of our bundles by:${tried:- nobody}$missing"
 [ "$required_missing" -eq 0 ] || { echo "FAILED: INTEROP_REQUIRE names what is missing"; exit 1; }

@@ -1,7 +1,8 @@
 """Lets other clients sign against the rehearsal's Sigstore, and `release-tool verify` judge them.
 
 Whether they accept what release-tool signs is `run.sh`'s question; it calls this one:
-`theirs.py BIN`, with INTEROP_COSIGN naming cosign and INTEROP_JS the directories of sigstore-js.
+`python -m tests.interop.theirs BIN`, with INTEROP_COSIGN naming cosign and INTEROP_JS the
+directories of sigstore-js.
 """
 
 import base64
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
+from release_tool.rehearsal.stack import SigstoreStack
+from tests.standins.sigstore import start_whole_sigstore
 
 HERE = Path(__file__).parent
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
@@ -218,12 +220,12 @@ def main(program: str) -> int:
     cosign, modules = os.environ.get("INTEROP_COSIGN", ""), os.environ.get("INTEROP_JS", "").split()
     failures = 0
     versions: tuple[Literal["v1", "v2"], ...] = ("v1", "v2")
-    with tempfile.TemporaryDirectory() as name, start_sigstore() as other:
+    with tempfile.TemporaryDirectory() as name, start_whole_sigstore() as other:
         other_root = Path(name, "other.json")
         other_root.write_bytes(other.trusted_root)
         for version in versions:
             # sigstore-js still sends envelopes to a log of version 2, which Rekor 2.3 refuses.
-            with start_sigstore(rekor=version, takes_envelopes=True) as stack:
+            with start_whole_sigstore(rekor=version, takes_envelopes=True) as stack:
                 bench = Bench.lay_out(stack, Path(name, version))
                 signings = [*bench.by_python(), *(bench.by_cosign(cosign) if cosign else ())]
                 for one in modules:

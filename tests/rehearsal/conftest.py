@@ -15,7 +15,7 @@ from sigstore.models import ClientTrustConfig
 from sigstore.oidc import IdentityToken
 from sigstore.sign import SigningContext
 
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 ARTIFACT = b"the bytes of a model"
 
@@ -44,13 +44,13 @@ def clock():
 
 @pytest.fixture(scope="session")
 def stack_v1():
-    with start_sigstore() as stack:
+    with start_whole_sigstore() as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def stack_v2():
-    with start_sigstore(rekor="v2") as stack:
+    with start_whole_sigstore(rekor="v2") as stack:
         yield stack
 
 

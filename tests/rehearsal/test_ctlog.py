@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from release_tool.rehearsal.sigstore.authority import Authority
 from release_tool.rehearsal.sigstore.ctlog import POISON
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 POISONED = x509.PrecertPoison()
 
@@ -193,7 +193,7 @@ def test_questions_that_have_no_answer_are_refused(web, url, path, query, status
 
 
 def test_an_empty_log_has_the_empty_root(web):
-    with start_sigstore() as stack:
+    with start_whole_sigstore() as stack:
         head = web.get(f"{stack.urls['ctlog']}/ct/v1/get-sth").json()
     assert head["tree_size"] == 0
     assert base64.b64decode(head["sha256_root_hash"]) == hashlib.sha256(b"").digest()

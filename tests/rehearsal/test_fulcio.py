@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from release_tool.core.errors import InputError
 from release_tool.rehearsal.sigstore.extensions import make_extensions
 from release_tool.rehearsal.sigstore.jwt import sign_token, split_token
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 ARC = "1.3.6.1.4.1.57264.1"
 REPO = "https://github.com/rehearsal/u2netp-mirror"
@@ -226,7 +226,7 @@ def test_a_token_for_several_audiences_does_if_sigstore_is_one(ask, csr, stack_v
 
 
 def test_a_token_expires_by_the_clock_that_was_passed_in(web, clock, ask, csr):
-    with start_sigstore(clock=clock) as stack:
+    with start_whole_sigstore(clock=clock) as stack:
         token = stack.make_identity_token()
         assert ask(csr, token, stack).status_code == 200
         clock.ahead = timedelta(minutes=6)
@@ -305,7 +305,7 @@ def test_the_trust_bundle_and_the_configuration_are_published(web, stack_v1, lea
 
 def test_without_the_log_or_the_issuer_no_certificate_is_issued(stack_v1, ask, csr):
     closed = "http://127.0.0.1:9"
-    with start_sigstore() as stack:
+    with start_whole_sigstore() as stack:
         token = stack.make_identity_token()
         stack.fulcio.ctlog_url = closed
         answer = ask(csr, token, stack)

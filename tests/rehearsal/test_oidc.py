@@ -12,7 +12,7 @@ from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore import jwt
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 GITHUB = "https://token.actions.githubusercontent.com"
 
@@ -117,7 +117,7 @@ def test_other_claims_give_another_identity():
     assert token["sub"] == "repo:rehearsal/other:environment:production"
     assert token["environment"] == "production"
     assert claims.to_environment()["GITHUB_REF_TYPE"] == token["ref_type"] == "tag"
-    with start_sigstore(claims=claims) as stack:
+    with start_whole_sigstore(claims=claims) as stack:
         assert stack.identity == claims.identity
 
 

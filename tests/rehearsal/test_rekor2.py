@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 REQUEST = "hashedRekordRequestV002"
 VERIFIER = f"{REQUEST}.signature.verifier"
@@ -208,7 +208,7 @@ def make_envelope(leaf, signing_key):
 
 @pytest.fixture(scope="module")
 def early():
-    with start_sigstore(rekor="v2", takes_envelopes=True) as stack:
+    with start_whole_sigstore(rekor="v2", takes_envelopes=True) as stack:
         yield f"{stack.urls['rekor']}/api/v2/log/entries"
 
 

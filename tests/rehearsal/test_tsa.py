@@ -21,7 +21,7 @@ from rfc3161_client import (
 from release_tool.core.errors import InputError
 from release_tool.rehearsal.sigstore import der
 from release_tool.rehearsal.sigstore.tsa import POLICY, SHA256, parse_query
-from release_tool.rehearsal.stack import start_sigstore
+from tests.standins.sigstore import start_whole_sigstore
 
 SHA1 = "1.3.14.3.2.26"
 
@@ -88,7 +88,7 @@ def test_a_damaged_timestamp_does_not_verify(send, verifier):
 
 def test_the_time_is_the_clock_s(clock, send):
     clock.ahead = timedelta(days=100)
-    with start_sigstore(clock=clock) as stack:
+    with start_whole_sigstore(clock=clock) as stack:
         clock.ahead = timedelta(days=200)
         response = decode_timestamp_response(send(make_query(), stack.urls["tsa"]).content)
         assert abs(response.tst_info.gen_time - clock()) < timedelta(seconds=5)
@@ -202,7 +202,7 @@ def test_a_body_too_large_is_refused(send):
 
 
 def test_a_failing_authority_answers_500(send):
-    with start_sigstore(failing_tsa=True) as stack:
+    with start_whole_sigstore(failing_tsa=True) as stack:
         assert send(make_query(), stack.urls["tsa"]).status_code == 500
 
 

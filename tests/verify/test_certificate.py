@@ -211,7 +211,7 @@ def sign_on(v1, monkeypatch) -> Callable[[type[ec.EllipticCurve]], bytes]:
         pem = base64.b64decode(body["certificateSigningRequest"])
         return x509.load_pem_x509_csr(pem).public_key()
 
-    monkeypatch.setattr("release_tool.rehearsal.sigstore.fulcio.check_possession", check_possession)
+    monkeypatch.setattr(v1.stack.fulcio, "check_possession", check_possession)
     monkeypatch.setattr("release_tool.rehearsal.sigstore.fulcio.check_key", lambda _key: None)
 
     def sign(curve: type[ec.EllipticCurve]) -> bytes:

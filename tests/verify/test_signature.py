@@ -20,7 +20,7 @@ from sigstore_models.trustroot.v1 import TrustedRoot as OracleModel
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.rehearsal.stack import Window, start_sigstore
+from release_tool.rehearsal.stack import Window
 from release_tool.sigstore.check.bundle import parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
 from release_tool.sigstore.check.entry import check_entry
@@ -30,6 +30,7 @@ from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.verdict import verify_release
+from tests.standins.sigstore import start_whole_sigstore
 from tests.verify.conftest import state_subject
 
 
@@ -318,7 +319,7 @@ def test_an_envelope_of_another_payload_type_is_refused(v1, statement_bundles):
 
 @contextmanager
 def stack(**how: Any) -> Iterator[Any]:
-    with start_sigstore(**how) as running:
+    with start_whole_sigstore(**how) as running:
         yield running
 
 

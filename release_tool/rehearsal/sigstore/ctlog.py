@@ -6,8 +6,7 @@ It accepts what chains to its one root; whether a certificate should exist is Fu
 import base64
 import struct
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -20,7 +19,6 @@ from release_tool.core.documents import parse_json_object
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore import der
-from release_tool.rehearsal.sigstore.fields import query_number
 from release_tool.rehearsal.sigstore.merkle import Tree, hash_leaf
 from release_tool.rehearsal.sigstore.note import LogKey
 from release_tool.rehearsal.sigstore.oidc import Clock
@@ -30,7 +28,6 @@ SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 EXTENSIONS_TAG = der.context(3)
 VERSION_1 = 0
 CERTIFICATE_TIMESTAMP = 0
-TREE_HEAD = 1
 PRECERT_ENTRY = 1
 SHA256_WITH_ECDSA = b"\x04\x03"
 """The hash and signature algorithms of TLS 1.2 (RFC 5246 §7.4.1.4.1)."""
@@ -46,22 +43,13 @@ class CtLog:
         self.tree = Tree()
         self.entries: list[tuple[bytes, bytes]] = []
         self.url = ""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve the log's API (RFC 6962 §4)."""
-        routes = [
-            Route("POST", "/ct/v1/add-pre-chain", self.answer_add),
-            Route("GET", "/ct/v1/get-sth", self.answer_tree_head),
-            Route("GET", "/ct/v1/get-entries", self.answer_entries),
-            Route("GET", "/ct/v1/get-proof-by-hash", self.answer_inclusion),
-            Route("GET", "/ct/v1/get-sth-consistency", self.answer_consistency),
-            Route("GET", "/ct/v1/get-roots", self.answer_roots),
-        ]
-        with LoopbackServer("CT log", routes) as server:
-            self.url = server.url
-            yield
+    def make_server(self) -> LoopbackServer:
+        """Make a server for what a rehearsal asks of the log's API (RFC 6962 §4)."""
+        server = LoopbackServer("CT log", [Route("POST", "/ct/v1/add-pre-chain", self.answer_add)])
+        self.url = server.url
+        return server
 
     def answer_add(self, request: Request) -> Response:
         """Log a precertificate and promise so with a signed timestamp (RFC 6962 §3.2)."""
@@ -76,7 +64,7 @@ class CtLog:
         milliseconds = int(self.clock().timestamp() * 1000)
         body = struct.pack(">QH", milliseconds, PRECERT_ENTRY) + signed + b"\x00\x00"
         leaf = bytes((VERSION_1, 0)) + body
-        with self._lock:
+        with self.lock:
             self.tree.append(hash_leaf(leaf))
             self.entries.append((leaf, encode_extra(chain)))
         signature = self.key.sign(bytes((VERSION_1, CERTIFICATE_TIMESTAMP)) + body)
@@ -89,67 +77,6 @@ class CtLog:
                 "signature": base64.b64encode(digitally_signed(signature)).decode(),
             }
         )
-
-    def answer_tree_head(self, _request: Request) -> Response:
-        """Sign the present size and root (RFC 6962 §3.5, §4.3)."""
-        with self._lock:
-            size, root = len(self.tree), self.tree.root()
-        milliseconds = int(self.clock().timestamp() * 1000)
-        signed = struct.pack(">BBQQ", VERSION_1, TREE_HEAD, milliseconds, size) + root
-        return Response.of_json(
-            {
-                "tree_size": size,
-                "timestamp": milliseconds,
-                "sha256_root_hash": base64.b64encode(root).decode(),
-                "tree_head_signature": base64.b64encode(
-                    digitally_signed(self.key.sign(signed))
-                ).decode(),
-            }
-        )
-
-    def answer_entries(self, request: Request) -> Response:
-        """Return the entries from `start` to `end`, both included (RFC 6962 §4.6)."""
-        start, end = query_number(request, "start"), query_number(request, "end")
-        with self._lock:
-            found = self.entries[start : end + 1]
-        if not found:
-            raise Refusal(400, "no such entries")
-        return Response.of_json(
-            {
-                "entries": [
-                    {
-                        "leaf_input": base64.b64encode(leaf).decode(),
-                        "extra_data": base64.b64encode(extra).decode(),
-                    }
-                    for leaf, extra in found
-                ]
-            }
-        )
-
-    def answer_inclusion(self, request: Request) -> Response:
-        """Prove that a leaf hash is in a tree of `tree_size` (RFC 6962 §4.5)."""
-        size = query_number(request, "tree_size")
-        wanted = request.query.get("hash", "")
-        with self._lock:
-            leaves = to_base64([hash_leaf(leaf) for leaf, _extra in self.entries[:size]])
-            if len(leaves) < size or wanted not in leaves:
-                raise Refusal(404, "no such leaf in a tree of that size")
-            index = leaves.index(wanted)
-            path = self.tree.prove_inclusion(index, size)
-        return Response.of_json({"leaf_index": index, "audit_path": to_base64(path)})
-
-    def answer_consistency(self, request: Request) -> Response:
-        """Prove that the tree of size `first` begins that of size `second` (RFC 6962 §4.4)."""
-        first, second = query_number(request, "first"), query_number(request, "second")
-        with self._lock:
-            if not 0 < first <= second <= len(self.tree):
-                raise Refusal(400, "the log never had these sizes")
-            path = self.tree.prove_consistency(first, second)
-        return Response.of_json({"consistency": to_base64(path)})
-
-    def answer_roots(self, _request: Request) -> Response:
-        """Return the one root that is accepted (RFC 6962 §4.7)."""
-        return Response.of_json({"certificates": to_base64([self.root.public_bytes(Encoding.DER)])})
 
 
 def read_chain(content: bytes) -> list[x509.Certificate]:
@@ -229,8 +156,3 @@ def digitally_signed(signature: bytes) -> bytes:
 def public_key(certificate: x509.Certificate) -> bytes:
     """Return a certificate's SubjectPublicKeyInfo in DER."""
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def to_base64(hashes: Sequence[bytes]) -> list[str]:
-    """Write byte strings in base64."""
-    return [base64.b64encode(one).decode() for one in hashes]

@@ -7,7 +7,7 @@ import base64
 import binascii
 from typing import Any
 
-from release_tool.rehearsal.exchange import Refusal, Request
+from release_tool.rehearsal.exchange import Refusal
 
 
 def decode_base64(text: Any, what: str) -> bytes:
@@ -30,11 +30,3 @@ def member(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def query_number(request: Request, name: str) -> int:
-    """Read a number from the query; raises `Refusal` 400."""
-    text = request.query.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise Refusal(400, f"{name} is not a number")
-    return int(text)

@@ -4,8 +4,7 @@ It decides as Fulcio does and logs before it issues; the certificates are worth 
 """
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,7 +25,7 @@ from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json, send_
 from release_tool.rehearsal.sigstore.fields import member
 from release_tool.rehearsal.sigstore.jwt import check_signature, split_token
 from release_tool.rehearsal.sigstore.oidc import SIGSTORE_AUDIENCE, Clock
-from release_tool.rehearsal.sigstore.possession import PublicKey, check_key, check_possession
+from release_tool.rehearsal.sigstore.possession import PublicKey, check_key, check_signing_request
 
 CERTIFICATE_LIFETIME = timedelta(minutes=10)
 NOT_BEFORE_LEEWAY_SECONDS = 300
@@ -45,7 +44,8 @@ def shape_grpc(refusal: Refusal) -> Response:
 class Fulcio:
     """A certificate authority behind one issuer; the URLs are of its issuer and of its CT log.
 
-    With `without_sct` it issues certificates that are in the log but carry no proof of it.
+    With `without_sct` it issues certificates that are in the log but carry no proof of it. The key
+    of a request, which must not be taken over unproved, is what `check_possession` returns.
     """
 
     authority: Authority
@@ -53,19 +53,15 @@ class Fulcio:
     issuer_url: str
     ctlog_url: str
     without_sct: bool = False
+    check_possession: Callable[[JsonObject, str], PublicKey] = check_signing_request
     url: str = ""
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve the API."""
-        routes = [
-            Route("POST", "/api/v2/signingCert", self.answer_certificate),
-            Route("GET", "/api/v2/trustBundle", self.answer_trust_bundle),
-            Route("GET", "/api/v2/configuration", self.answer_configuration),
-        ]
-        with LoopbackServer("Fulcio", routes, shape_error=shape_grpc) as server:
-            self.url = server.url
-            yield
+    def make_server(self) -> LoopbackServer:
+        """Make a server for what a rehearsal asks of the API."""
+        routes = [Route("POST", "/api/v2/signingCert", self.answer_certificate)]
+        server = LoopbackServer("Fulcio", routes, shape_error=shape_grpc)
+        self.url = server.url
+        return server
 
     def answer_certificate(self, request: Request) -> Response:
         """Issue a certificate, or refuse; the steps are those that security rests on."""
@@ -73,7 +69,7 @@ class Fulcio:
         # (1) The token is the issuer's, for Sigstore, and valid now.
         claims = self.check_token(read_token(request, body))
         # (2) Whoever asks holds the private key.
-        key = check_possession(body, str(claims.get("sub", "")))
+        key = self.check_possession(body, str(claims.get("sub", "")))
         # (3) The key is of a kind and size that may sign.
         check_key(key)
         # (4) The certificate says what the token says and nothing that the request says.
@@ -166,20 +162,6 @@ class Fulcio:
             embedded = x509.UnrecognizedExtension(SCT_LIST, encode_sct_list(sct))
             builder = builder.add_extension(embedded, critical=False)
         return builder.sign(self.authority.private, hashes.SHA384())
-
-    def answer_trust_bundle(self, _request: Request) -> Response:
-        """Publish the chain that certificates are issued under."""
-        return Response.of_json({"chains": [{"certificates": self.authority.pems}]})
-
-    def answer_configuration(self, _request: Request) -> Response:
-        """Say whose tokens are taken."""
-        issuer = {
-            "issuerUrl": ISSUER,
-            "audience": SIGSTORE_AUDIENCE,
-            "challengeClaim": "sub",
-            "spiffeTrustDomain": "",
-        }
-        return Response.of_json({"issuers": [issuer]})
 
 
 def read_token(request: Request, body: JsonObject) -> str:

@@ -4,8 +4,7 @@ The tokens are as good as GitHub's but for their key; whether to believe them is
 """
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -33,17 +32,16 @@ class Issuer:
         self.bearer = secrets.token_urlsafe(32)
         self.url = ""
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve discovery, the key set and the endpoint that hands tokens to the job."""
+    def make_server(self) -> LoopbackServer:
+        """Make a server for discovery, the key set and the tokens that jobs ask for."""
         routes = [
             Route("GET", "/.well-known/openid-configuration", self.answer_discovery),
             Route("GET", "/.well-known/jwks", self.answer_keys),
             Route("GET", "/actions/idtoken", self.answer_token),
         ]
-        with LoopbackServer("OIDC issuer", routes) as server:
-            self.url = server.url
-            yield
+        server = LoopbackServer("OIDC issuer", routes)
+        self.url = server.url
+        return server
 
     def make_token(self, **overrides: Any) -> str:
         """Sign a token for audience `sigstore`; an override of None leaves its claim out."""

@@ -5,15 +5,13 @@ It checks signatures and keeps the tree; it never looks at who signed.
 
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.rehearsal.exchange import Refusal, Request, Response
+from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.entries import canonicalise, check_entry
-from release_tool.rehearsal.sigstore.fields import encode_base64, query_number
+from release_tool.rehearsal.sigstore.fields import encode_base64
 from release_tool.rehearsal.sigstore.merkle import Tree, hash_leaf
 from release_tool.rehearsal.sigstore.note import LogKey, host_of, sign_checkpoint
 from release_tool.rehearsal.sigstore.oidc import Clock
@@ -42,27 +40,19 @@ class RekorV1:
         self.entries: list[Entry] = []
         self.known: dict[str, int] = {}
         self.url = ""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve the API."""
-        routes = [
-            Route("POST", "/api/v1/log/entries", self.answer_create),
-            Route("GET", "/api/v1/log/entries", self.answer_by_index),
-            Route("GET", "/api/v1/log/entries/{uuid}", self.answer_by_uuid),
-            Route("GET", "/api/v1/log", self.answer_log),
-            Route("GET", "/api/v1/log/publicKey", self.answer_key),
-            Route("GET", "/api/v1/log/proof", self.answer_consistency),
-        ]
-        with LoopbackServer("Rekor", routes, max_body_bytes=MAX_ENTRY_BYTES) as server:
-            self.url = server.url
-            yield
+    def make_server(self) -> LoopbackServer:
+        """Make a server for what a rehearsal asks of the API."""
+        routes = [Route("POST", "/api/v1/log/entries", self.answer_create)]
+        server = LoopbackServer("Rekor", routes, max_body_bytes=MAX_ENTRY_BYTES)
+        self.url = server.url
+        return server
 
     def answer_create(self, request: Request) -> Response:
         """Check an entry and log it; an entry that is there already is refused with 409."""
         body = canonicalise(check_entry(parse_json_object(request.body.read(), "the entry")))
-        with self._lock:
+        with self.lock:
             uuid = self.tree_uuid(hash_leaf(body))
             location = f"/api/v1/log/entries/{uuid}"
             if uuid in self.known:
@@ -71,51 +61,6 @@ class RekorV1:
             self.entries.append(Entry(body, int(self.clock().timestamp())))
             answer = self.describe(uuid)
         return Response.of_json(answer, status=201, Location=location, ETag=uuid)
-
-    def answer_by_index(self, request: Request) -> Response:
-        """Return the entry at `logIndex`."""
-        index = query_number(request, "logIndex")
-        with self._lock:
-            if index >= len(self.entries):
-                raise Refusal(404, "")
-            return Response.of_json(
-                self.describe(self.tree_uuid(hash_leaf(self.entries[index].body)))
-            )
-
-    def answer_by_uuid(self, request: Request) -> Response:
-        """Return the entry of a UUID, given with or without the tree's id."""
-        uuid = request.parameters["uuid"]
-        whole = uuid if len(uuid) > 64 else f"{int(self.tree_id):016x}{uuid}"
-        with self._lock:
-            if whole not in self.known:
-                raise Refusal(404, "")
-            return Response.of_json(self.describe(whole))
-
-    def answer_log(self, _request: Request) -> Response:
-        """Return the present size, root and log checkpoint."""
-        with self._lock:
-            return Response.of_json(
-                {
-                    "inactiveShards": [],
-                    "rootHash": self.tree.root().hex(),
-                    "signedTreeHead": self.checkpoint(),
-                    "treeID": self.tree_id,
-                    "treeSize": len(self.tree),
-                }
-            )
-
-    def answer_key(self, _request: Request) -> Response:
-        """Publish the log's key."""
-        return Response(headers={"Content-Type": "application/x-pem-file"}, body=self.key.pem)
-
-    def answer_consistency(self, request: Request) -> Response:
-        """Prove that the tree of `firstSize` begins that of `lastSize`."""
-        first, last = query_number(request, "firstSize"), query_number(request, "lastSize")
-        with self._lock:
-            if not 0 < first <= last <= len(self.tree):
-                raise Refusal(400, "the log never had these sizes")
-            hashes = [one.hex() for one in self.tree.prove_consistency(first, last)]
-            return Response.of_json({"hashes": hashes, "rootHash": self.tree.root(last).hex()})
 
     def tree_uuid(self, leaf: bytes) -> str:
         """Return an entry's UUID: the tree's id in 16 digits, then the leaf's hash."""

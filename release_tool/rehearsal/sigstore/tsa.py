@@ -3,12 +3,10 @@
 It attests when it saw a digest; what the digest is of, it neither knows nor asks.
 """
 
-import base64
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -16,7 +14,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
@@ -26,7 +23,6 @@ from release_tool.rehearsal.sigstore.oidc import Clock
 
 PATH = "/api/v1/timestamp"
 MAX_QUERY_BYTES = 64 * 1024
-MAX_JSON_QUERY_BYTES = 1024
 
 POLICY = "1.3.6.1.4.1.57264.2"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -44,9 +40,6 @@ SHA512 = "2.16.840.1.101.3.4.2.3"
 DIGEST_SIZES = {SHA256: 32, SHA384: 48, SHA512: 64}
 """The digests that are timestamped, by object identifier; SHA-1 and its like are not."""
 
-DIGEST_NAMES = {"sha256": SHA256, "sha384": SHA384, "sha512": SHA512}
-"""What a query in JSON calls them."""
-
 UTC_TIME = 0x17
 GRANTED = 0
 VERSION_1, VERSION_3 = 1, 3
@@ -63,31 +56,34 @@ class Query:
 
 @dataclass(slots=True)
 class TimestampAuthority:
-    """A signer of timestamps; with `failing` it answers 500, as a real one has been seen to."""
+    """A signer of timestamps; with `failing` it answers 500, as a real one has been seen to.
+
+    `parsers` says how a query is read, by the type of its content.
+    """
 
     authority: Authority
     clock: Clock
     failing: bool = False
+    parsers: dict[str, Callable[[bytes], Query]] = field(
+        default_factory=lambda: {"application/timestamp-query": parse_query}
+    )
     url: str = ""
 
-    @contextmanager
-    def serve(self) -> Iterator[None]:
-        """Serve the API; `url` is that of timestamping itself, as a signing config wants it."""
-        routes = [
-            Route("POST", PATH, self.answer_query),
-            Route("GET", f"{PATH}/certchain", self.answer_chain),
-        ]
-        with LoopbackServer(
-            "timestamp authority", routes, max_body_bytes=MAX_QUERY_BYTES
-        ) as server:
-            self.url = server.url + PATH
-            yield
+    def make_server(self) -> LoopbackServer:
+        """Make a server; `url` is that of timestamping itself, as a signing config wants it."""
+        server = LoopbackServer(
+            "timestamp authority",
+            [Route("POST", PATH, self.answer_query)],
+            max_body_bytes=MAX_QUERY_BYTES,
+        )
+        self.url = server.url + PATH
+        return server
 
     def answer_query(self, request: Request) -> Response:
         """Timestamp a digest, or refuse a query that cannot be read or granted."""
         if self.failing:
             raise Refusal(500, "Error generating timestamp response")
-        parse = PARSERS.get(request.headers.get_content_type())
+        parse = self.parsers.get(request.headers.get_content_type())
         if parse is None:
             raise Refusal(415, "unsupported content type")
         try:
@@ -97,11 +93,6 @@ class TimestampAuthority:
         token = self.sign(query, self.clock())
         answer = der.sequence(der.sequence(der.integer(GRANTED)), token)
         return Response(201, {"Content-Type": "application/timestamp-reply"}, answer)
-
-    def answer_chain(self, _request: Request) -> Response:
-        """Publish the certificates, the signer's first."""
-        chain = "".join(self.authority.pems).encode()
-        return Response(headers={"Content-Type": "application/pem-certificate-chain"}, body=chain)
 
     def sign(self, query: Query, now: datetime) -> bytes:
         """Make a TimeStampToken: signed data (RFC 5652) around a TSTInfo (RFC 3161 §2.4.2)."""
@@ -188,34 +179,6 @@ def parse_query(content: bytes) -> Query:
     return Query(imprint.whole, nonce, with_certificates)
 
 
-def parse_json_query(content: bytes) -> Query:
-    """Read a query in JSON, which Sigstore's authority takes as well; raises `InputError`."""
-    if len(content) > MAX_JSON_QUERY_BYTES:
-        raise InputError(f"the query exceeds {MAX_JSON_QUERY_BYTES} bytes")
-    document = parse_json_object(content, "the query")
-    algorithm = DIGEST_NAMES.get(str(document.get("hashAlgorithm")).lower())
-    if algorithm is None:
-        raise InputError("the digest's algorithm is weak or unknown")
-    try:
-        digest = base64.b64decode(str(document.get("artifactHash")), validate=True)
-    except ValueError as error:
-        raise InputError("the digest is not base64") from error
-    nonce = document.get("nonce")
-    if nonce is not None and (isinstance(nonce, bool) or not isinstance(nonce, int) or nonce < 0):
-        raise InputError("the nonce is no natural number")
-    if document.get("tsaPolicyOID") not in (None, "", POLICY):
-        raise InputError("the query asks for a policy that is not offered")
-    # Written as the query that it stands for, so that one reader decides what is granted.
-    return parse_query(
-        der.sequence(
-            der.integer(VERSION_1),
-            der.sequence(der.sequence(der.oid(algorithm)), der.octet_string(digest)),
-            b"" if nonce is None else der.integer(nonce),
-            der.encode(der.BOOLEAN, b"\xff" if document.get("certificates") is True else b"\x00"),
-        )
-    )
-
-
 def check_imprint(imprint: der.Element) -> None:
     """Check that a MessageImprint names a digest that is good enough, and holds one."""
     algorithm, digest = pad(imprint.children(), 2)[:2]
@@ -232,7 +195,3 @@ def pad(elements: list[der.Element], least: int) -> list[der.Element]:
     if len(elements) < least:
         raise InputError("the query is cut short")
     return elements
-
-
-PARSERS = {"application/timestamp-query": parse_query, "application/json": parse_json_query}
-"""How a query is read, by the type of its content."""
