@@ -146,6 +146,8 @@ def export_release(
         with progress.stage("gates"):
             torch = dict(export.toolchain)["torch"]
             proof = prove_export(model, checkpoint, recipe, torch=torch, claimed=export.skeleton)
+            for measured in export.parity.inputs:
+                progress.note(str(measured))
         with progress.stage("manifest"):
             write_sidecars(temporary, recipe, checkout, checkpoint, proof, export.toolchain)
             open_exported(temporary, recipe)

@@ -17,8 +17,9 @@ from release_tool.provenance.manifest import (
     LineageClaim,
     OutputsClaim,
     ParityClaim,
+    ParityInputClaim,
 )
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import ParitySpec, Recipe
 from release_tool.upstream.checkout import Checkout
 
 Toolchain = tuple[tuple[str, str], ...]
@@ -76,7 +77,7 @@ def make_sidecars(
 
 def claim_gates(recipe: Recipe, proof: Proof) -> GatesClaim:
     """State what the gates measured, in the terms of the manifest."""
-    contract, lineage, parity = proof.contract, proof.lineage, recipe.parity
+    contract, lineage = proof.contract, proof.lineage
     return GatesClaim(
         contract=ContractClaim(
             ir_version=contract.ir_version,
@@ -87,11 +88,26 @@ def claim_gates(recipe: Recipe, proof: Proof) -> GatesClaim:
             size_bytes=contract.size,
         ),
         lineage=LineageClaim(tensors=lineage.tensors, in_place=lineage.in_place),
-        parity=ParityClaim(
-            float64_sizes=parity.float64_sizes,
-            float64_difference_at_most=parity.float64_bound,
-            float32_sizes=parity.float32_sizes,
-            float32_difference_at_most=parity.float32_bound,
-            unsaturated_share_at_least=parity.unsaturated_share,
+        parity=claim_parity(recipe.parity),
+    )
+
+
+def claim_parity(spec: ParitySpec) -> ParityClaim:
+    """State the inputs and bounds of the parity gate, which passed."""
+    return ParityClaim(
+        reference="torch float64",
+        inputs=tuple(
+            ParityInputClaim(
+                source=each.picture.path if each.picture else "drawn",
+                sha256=each.picture.sha256 if each.picture else None,
+                height=each.height,
+                width=each.width,
+            )
+            for each in spec.chosen(full=False)
         ),
+        error_ratio_at_most=spec.error_ratio,
+        mean_error_ratio_at_most=spec.mean_error_ratio,
+        error_floor=spec.error_floor,
+        unsaturated_share_at_least=spec.unsaturated_share,
+        range_at_least=spec.least_range,
     )

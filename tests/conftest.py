@@ -15,7 +15,7 @@ import pytest
 
 from release_tool.cli.main import main
 from release_tool.recipes.catalog import open_recipe
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import ParityInput, Picture, Recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 
@@ -158,14 +158,14 @@ def write_recipe(recipe: Recipe) -> str:
     """Write a recipe as the TOML file that reads as the same recipe."""
 
     def value(given: Any) -> str:
+        if isinstance(given, ParityInput | Picture):
+            return "{" + ", ".join(table(given)) + "}"
         if given and isinstance(given, tuple) and isinstance(given[0], tuple):
-            if not isinstance(given[0][0], str):
-                return "[" + ", ".join(value(list(size)) for size in given) + "]"
             return "{" + ", ".join(f"{value(key)} = {value(item)}" for key, item in given) + "}"
         if isinstance(given, list | frozenset | tuple):
             return "[" + ", ".join(value(item) for item in given) + "]"
         if isinstance(given, int | float):
-            return str(given)
+            return str(given).lower()
         return json.dumps(str(given), ensure_ascii=False)
 
     def table(record: Any) -> list[str]:

@@ -13,6 +13,7 @@ from release_tool.provenance.manifest import (
     Manifest,
     OutputsClaim,
     ParityClaim,
+    ParityInputClaim,
     RunClaim,
     UpstreamClaim,
 )
@@ -68,11 +69,16 @@ def example_manifest() -> Manifest:
             ),
             lineage=LineageClaim(tensors=2, in_place=2),
             parity=ParityClaim(
-                float64_sizes=((32, 32), (37, 53)),
-                float64_difference_at_most=1e-5,
-                float32_sizes=((320, 320),),
-                float32_difference_at_most=5e-5,
+                reference="torch float64",
+                inputs=(
+                    ParityInputClaim(source="drawn", sha256=None, height=32, width=32),
+                    ParityInputClaim(source="a.png", sha256=digest("png"), height=37, width=53),
+                ),
+                error_ratio_at_most=3.0,
+                mean_error_ratio_at_most=2.0,
+                error_floor=1e-7,
                 unsaturated_share_at_least=0.01,
+                range_at_least=0.01,
             ),
         ),
         toolchain={"python": "3.11.7", "torch": "2.13.0+cpu"},

@@ -1,20 +1,39 @@
-"""`release-tool check`: the gates on any ONNX file, without torch or onnx."""
+"""`release-tool check`: the gates on any ONNX file; torch is needed for parity alone."""
 
+import os
 from pathlib import Path
 
 import click
 
-from release_tool.checkpoint.reader import open_checkpoint
-from release_tool.cli.options import FILE, with_output, with_reader_settings
+from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
+from release_tool.cli.given import SourceOptions
+from release_tool.cli.options import FILE, with_output, with_reader_settings, with_sources
+from release_tool.cli.render import parity_rows
 from release_tool.cli.settings import Settings
-from release_tool.cli.state import State
+from release_tool.cli.sourcing import fetch_pinned, open_cache, resolve_source
+from release_tool.cli.state import Row, State
+from release_tool.core.documents import JsonObject
+from release_tool.core.errors import UsageError
+from release_tool.export.run import measure_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.lineage import check_lineage
+from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.checkout import open_checkout
+
+CONTRACT, LINEAGE, PARITY = GATES = ("contract", "lineage", "parity")
+Result = tuple[JsonObject, list[Row]]
 
 
 @click.command("check")
 @click.argument("model", type=FILE)
-@click.option("--checkpoint", type=FILE, help="Prove that these weights stand in the model.")
+@click.option(
+    "--gate",
+    "gates",
+    type=click.Choice(GATES),
+    multiple=True,
+    help="Run this gate; may be repeated. The contract, and with --checkpoint the lineage.",
+)
+@with_sources
 @click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
 @with_reader_settings
 @with_output
@@ -22,35 +41,81 @@ from release_tool.gates.lineage import check_lineage
 def command(
     state: State,
     settings: Settings,
+    sources: SourceOptions,
     model: Path,
-    checkpoint: Path | None,
+    gates: tuple[str, ...],
     unpinned_checkpoint: bool,
 ) -> None:
     """Run the gates on an ONNX file.
 
-    The contract: names, types, opset, operators, limits, canonical bytes. With a checkpoint also
-    the lineage: every tensor bit for bit at its place in the graph that the recipe pins. Says
-    nothing of who made the file; that is `verify`.
+    The contract: names, types, opset, operators, limits, canonical bytes. The lineage: every
+    tensor of the checkpoint bit for bit at its place in the graph that the recipe pins. Parity:
+    ONNX Runtime against PyTorch in float64, on the recipe's inputs; it runs upstream's code. What
+    a gate needs and was not given is fetched by its pins. Says nothing of who made the file; that
+    is `verify`.
 
     \b
     Examples:
       release-tool check u2netp_mirror_v1.onnx
       release-tool check u2netp_mirror_v1.onnx --checkpoint u2netp.pth
+      release-tool check doubtful.onnx --gate parity --upstream-dir U-2-Net --checkpoint u2netp.pth
     """
-    contract = check_contract(model, settings.recipe)
-    rows = [
-        ("contract", f"holds: opset {contract.opset}, {contract.nodes} nodes"),
-        ("operators", ", ".join(f"{count} {name}" for name, count in contract.operators)),
-    ]
-    document = {"model": model.name, "contract": "holds", "nodes": contract.nodes}
-    if checkpoint is not None:
-        weights = open_checkpoint(checkpoint, settings.recipe, pinned=not unpinned_checkpoint)
-        lineage = check_lineage(model, weights, settings.recipe)
-        rows.append(("lineage", f"{lineage.in_place} of {lineage.tensors} tensors in place"))
-        rows.append(("skeleton", str(lineage.skeleton)))
-        document |= {
-            "tensors": lineage.tensors,
-            "in_place": lineage.in_place,
-            "skeleton_sha256": str(lineage.skeleton),
-        }
-    state.print_result(document, rows)
+    recipe, pinned = settings.recipe, not unpinned_checkpoint
+    chosen = gates or ((CONTRACT, LINEAGE) if sources.checkpoint else (CONTRACT,))
+    results = []
+    if CONTRACT in chosen:
+        results.append(run_contract(model, recipe))
+    if LINEAGE in chosen:
+        results.append(run_lineage(model, open_weights(sources, recipe, state, pinned), recipe))
+    if PARITY in chosen:
+        results.append(run_parity(model, sources, recipe, state, pinned))
+    document: JsonObject = {"model": model.name}
+    for found, _ in results:
+        document |= found
+    state.print_result(document, [row for _, rows in results for row in rows])
+
+
+def open_weights(sources: SourceOptions, recipe: Recipe, state: State, pinned: bool) -> Checkpoint:
+    """Open the checkpoint that was given, or else the pinned one, fetched."""
+    if sources.checkpoint is None and not pinned:
+        raise UsageError("--unpinned-checkpoint needs --checkpoint: what is fetched is pinned")
+    path = sources.checkpoint
+    if path is None:
+        path = fetch_pinned(recipe, open_cache(sources.cache), sources.offline, state).path
+    return open_checkpoint(path, recipe, pinned=pinned)
+
+
+def run_contract(model: Path, recipe: Recipe) -> Result:
+    """Hold the file against the consumer's contract."""
+    contract = check_contract(model, recipe)
+    operators = ", ".join(f"{count} {name}" for name, count in contract.operators)
+    rows = [("contract", f"holds: opset {contract.opset}, {contract.nodes} nodes")]
+    return {"contract": "holds", "nodes": contract.nodes}, [*rows, ("operators", operators)]
+
+
+def run_lineage(model: Path, weights: Checkpoint, recipe: Recipe) -> Result:
+    """Find every tensor of the checkpoint at its place."""
+    lineage = check_lineage(model, weights, recipe)
+    document = {
+        "tensors": lineage.tensors,
+        "in_place": lineage.in_place,
+        "skeleton_sha256": str(lineage.skeleton),
+    }
+    rows = [("lineage", f"{lineage.in_place} of {lineage.tensors} tensors in place")]
+    return document, [*rows, ("skeleton", str(lineage.skeleton))]
+
+
+def run_parity(
+    model: Path, sources: SourceOptions, recipe: Recipe, state: State, pinned: bool
+) -> Result:
+    """Compare the file with upstream's network in PyTorch."""
+    source = resolve_source(sources, recipe, state, pinned=pinned)
+    report = measure_model(
+        model,
+        open_checkout(source.upstream, recipe),
+        open_checkpoint(source.checkpoint, recipe, pinned=pinned),
+        recipe,
+        progress=state,
+        environment=os.environ,
+    )
+    return {"parity": report.to_json()}, parity_rows(report)

@@ -35,7 +35,7 @@ from release_tool.core.locks import in_turn
     type=click.Choice(["default", "full"]),
     default="default",
     show_default=True,
-    help="Also compare the large sizes in float64: a minute and 11 GB.",
+    help="Also compare the inputs at video sizes: minutes and 11 GB.",
 )
 @with_settings
 @with_output

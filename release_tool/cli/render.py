@@ -6,6 +6,7 @@ from release_tool.chain import Outcome
 from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.artifact import Artifact
 from release_tool.core.documents import JsonObject
+from release_tool.export.measured import ParityReport
 
 
 def file_documents(files: Iterable[Artifact]) -> list[JsonObject]:
@@ -39,8 +40,12 @@ def show_export(state: State, outcome: Outcome) -> None:
         ("contract", f"opset {contract.opset}, {contract.nodes} nodes"),
         ("lineage", f"{lineage.in_place} of {lineage.tensors} tensors in place"),
     ]
-    if parity is not None:
-        largest = max(size.max_difference for size in parity.sizes)
-        text = f"largest difference {largest:.1e} over {len(parity.sizes)} sizes"
-        gates.append(("parity", text))
+    gates += parity_rows(parity) if parity else []
     state.print_result(document, [*file_rows(release.files), BLANK, *gates])
+
+
+def parity_rows(parity: ParityReport) -> list[Row]:
+    """Say for each input what ONNX Runtime and PyTorch in float32 were off by."""
+    varied = f"{parity.unsaturated_share:.1%} unsaturated, range {parity.range:.2f}"
+    rows = [("parity", f"holds on {len(parity.inputs)} inputs; {varied}")]
+    return rows + [("", str(each)) for each in parity.inputs]

@@ -38,8 +38,8 @@ POLL_SECONDS = 1.0
 PR_SET_DUMPABLE = 4
 
 
-def check_toolchain(needed: tuple[str, ...] = NEEDED) -> None:
-    """Check that the packages of an export are installed; raises `UsageError`."""
+def check_installed(needed: tuple[str, ...]) -> None:
+    """Check that packages are installed; raises `UsageError`."""
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(

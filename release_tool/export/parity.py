@@ -1,9 +1,10 @@
-"""Measures whether ONNX Runtime and PyTorch agree on the same inputs.
+"""Measures how far ONNX Runtime and PyTorch in float32 each are from PyTorch in float64.
 
 It runs in the worker only, and says nothing about whether the network is any good.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,53 +12,83 @@ import onnxruntime
 import torch
 
 from release_tool.core.errors import GateError
-from release_tool.export.measured import ParityReport, SizeParity
-from release_tool.recipes.recipe import ParitySpec
+from release_tool.export.inputs import Image, draw, read_picture
+from release_tool.export.job import Bounds, JobInput
+from release_tool.export.measured import Errors, InputParity, ParityReport
 
-SEED = 20240112
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 LOW, HIGH = 0.05, 0.95
 
-Image = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+Output = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One input, what PyTorch makes of it in float64, and how far float32 is from that."""
+
+    given: JobInput
+    image: Image
+    output: Output
+    torch: Errors
 
 
 def measure_parity(
-    network: torch.nn.Module,
+    references: Iterable[Reference],
     model: Path,
-    spec: ParitySpec,
-    *,
-    full: bool,
+    names: tuple[str, str],
+    bounds: Bounds,
     step: Callable[[], None],
 ) -> ParityReport:
-    """Compare at every size of the recipe; raises `GateError` at the first that disagrees.
+    """Compare a model with its references; raises `GateError` at the first that disagrees.
 
-    `network` returns the selected map; it is left converted to float64.
+    `names` are the model's input and output.
     """
     session = open_session(model)
-    results = []
-    for dtype, height, width, bound in plan_sizes(spec, full=full):
-        network = network.to(dtype)
-        results.append(compare(network, session, (height, width), dtype, bound))
+    results, outputs = [], []
+    for reference in references:
+        results.append(compare(reference, run(session, reference.image, names), bounds))
+        outputs.append(reference.output.ravel())
         step()
-    share = sum(item.unsaturated_share for item in results) / len(results)
-    # A saturated output agrees with anything.
-    if share < spec.unsaturated_share:
-        raise GateError(
-            f"the parity gate is vacuous: {share:.2%} of the output lie between {LOW} and {HIGH}, "
-            f"at least {spec.unsaturated_share:.2%} must"
-        )
-    return ParityReport(tuple(results), share)
+    report = ParityReport(
+        tuple(results),
+        float(np.mean([each.unsaturated_share for each in results])),
+        float(np.ptp(np.concatenate(outputs))),
+    )
+    check_vacuity(report, bounds)
+    return report
 
 
-def plan_sizes(spec: ParitySpec, *, full: bool) -> Iterator[tuple[torch.dtype, int, int, float]]:
-    """Yield reference type, height, width and bound; float64 comes last as it replaces weights."""
-    large = set(spec.full_sizes) if full else set()
-    for size in spec.float32_sizes:
-        if size not in large:
-            yield torch.float32, *size, spec.float32_bound
-    for size in (*spec.float64_sizes, *(spec.full_sizes if full else ())):
-        yield torch.float64, *size, spec.float64_bound
+def make_references(
+    network: torch.nn.Module, inputs: Iterable[JobInput], place: Path, step: Callable[[], None]
+) -> list[Reference]:
+    """Run PyTorch on every input, in float32 and then in float64; `place` has the pictures.
+
+    `network` returns the selected output; it is left converted to float64.
+    """
+    images = [(given, make_image(given, place)) for given in inputs]
+    rounded = []
+    for _, image in images:
+        rounded.append(infer(network, image, torch.float32))
+        step()
+    made = []
+    for (given, image), single in zip(images, rounded, strict=True):
+        exact = infer(network, image, torch.float64)
+        made.append(Reference(given, image, exact, measure_errors(single, exact)))
+        step()
+    return made
+
+
+def make_image(given: JobInput, place: Path) -> Image:
+    """Make one input."""
+    if given.file is None:
+        return draw(given.height, given.width)
+    return read_picture(place / given.file, given.height, given.width)
+
+
+def infer(network: torch.nn.Module, image: Image, dtype: torch.dtype) -> Output:
+    """Run PyTorch on an image in one precision."""
+    with torch.inference_mode():
+        output: Output = network.to(dtype)(torch.from_numpy(image).to(dtype)).double().numpy()
+    return output
 
 
 def open_session(model: Path) -> onnxruntime.InferenceSession:
@@ -65,55 +96,66 @@ def open_session(model: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no base class of their own
+        raise refusal(error) from error
 
 
-def compare(
-    network: torch.nn.Module,
-    session: onnxruntime.InferenceSession,
-    size: tuple[int, int],
-    dtype: torch.dtype,
-    bound: float,
-) -> SizeParity:
-    """Run both at one size and measure the largest absolute difference."""
-    height, width = size
-    image = make_image(height, width)
-    (ours,) = session.run(None, {session.get_inputs()[0].name: image})
-    with torch.inference_mode():
-        theirs = network(torch.from_numpy(image).to(dtype)).numpy()
-    if ours.shape != theirs.shape or ours.shape[2:] != size:
+def run(session: onnxruntime.InferenceSession, image: Image, names: tuple[str, str]) -> Output:
+    """Run ONNX Runtime on an image."""
+    given, wanted = names
+    try:
+        (output,) = session.run([wanted], {given: image})
+    except Exception as error:
+        raise refusal(error) from error
+    return np.asarray(output, np.float64)
+
+
+def refusal(error: Exception) -> GateError:
+    """Say in one line what ONNX Runtime said."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return GateError(f"ONNX Runtime does not run the model: {said[0][:300]}")
+
+
+def compare(reference: Reference, ours: Output, bounds: Bounds) -> InputParity:
+    """Hold ONNX Runtime's largest error on one input against its bound."""
+    given, theirs = reference.given, reference.output
+    if ours.shape != theirs.shape:
         raise GateError(
-            f"at {height}x{width} ONNX Runtime returns shape {ours.shape}, torch {theirs.shape}"
-        )
-    kind = str(dtype).removeprefix("torch.")
-    difference = float(np.abs(ours.astype(np.float64) - theirs).max())
-    if not difference <= bound:  # written so that NaN fails
-        raise GateError(
-            f"parity: at {height}x{width} ONNX Runtime differs from torch in {kind} by "
-            f"{difference:.2e}, more than {bound:.0e}"
+            f"at {given.height}x{given.width} ONNX Runtime returns shape {ours.shape}, "
+            f"torch {theirs.shape}"
         )
     share = float(((theirs > LOW) & (theirs < HIGH)).mean())
-    return SizeParity(height, width, kind, difference, bound, share)
+    allowed = Errors(
+        bounds.error_ratio * reference.torch.largest + bounds.error_floor,
+        bounds.mean_error_ratio * reference.torch.mean + bounds.error_floor,
+    )
+    found = measure_errors(ours, theirs)
+    result = InputParity(
+        given.source, given.height, given.width, reference.torch, found, allowed, share
+    )
+    # Written so that NaN fails.
+    if not (found.largest <= allowed.largest and found.mean <= allowed.mean):
+        raise GateError(f"parity against torch in float64: {result}")
+    return result
 
 
-def make_image(height: int, width: int) -> Image:
-    """Draw a seeded test image, float32 [1, 3, height, width], normalised as ImageNet is.
+def measure_errors(output: Output, exact: Output) -> Errors:
+    """Measure by how much an output is off."""
+    difference = np.abs(output - exact)
+    return Errors(float(difference.max()), float(difference.mean()))
 
-    Above the middle soft-edged bright ellipses on a dark gradient, to which a trained saliency
-    network answers with maps that are neither all black nor all white; below it noise of the
-    contrast of photographs, which does the same for weights that have learnt nothing.
-    """
-    random = np.random.default_rng([SEED, height, width])
-    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-    y, x = 2 * (y + 0.5) / height, (x + 0.5) / width
-    scene = np.stack([0.2 + 0.2 * x, 0.25 + 0.1 * y, 0.3 - 0.1 * x * y])
-    for centre_y, centre_x, radius, softness in ((0.5, 0.45, 0.28, 8), (0.3, 0.8, 0.12, 5)):
-        distance = np.hypot(y - centre_y, x - centre_x) / radius
-        alpha = 1 / (1 + np.exp(np.clip(softness * (distance - 1), -60, 60)))
-        colour = random.uniform(0.5, 1.0, size=(3, 1, 1))
-        scene = scene * (1 - alpha) + colour * alpha
-    scene = np.clip(scene + random.normal(0, 0.02, scene.shape), 0, 1)
-    mean = np.array(IMAGENET_MEAN).reshape(3, 1, 1)
-    deviation = np.array(IMAGENET_DEVIATION).reshape(3, 1, 1)
-    image = np.where(y < 1, (scene - mean) / deviation, random.normal(0, 1, scene.shape))
-    return image[np.newaxis].astype(np.float32)
+
+def check_vacuity(report: ParityReport, bounds: Bounds) -> None:
+    """Refuse outputs with which anything would agree: saturated ones, and constant ones."""
+    if not report.unsaturated_share >= bounds.unsaturated_share:
+        raise GateError(
+            f"the parity gate is vacuous: {report.unsaturated_share:.2%} of the output lie between "
+            f"{LOW} and {HIGH}, at least {bounds.unsaturated_share:.2%} must"
+        )
+    if not report.range >= bounds.least_range:
+        raise GateError(
+            f"the parity gate is vacuous: all outputs lie within {report.range:.1e}, they must "
+            f"differ by {bounds.least_range:.0e} at least"
+        )

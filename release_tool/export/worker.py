@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from release_tool.checkpoint.reader import map_checkpoint, read_tensors
 from release_tool.checkpoint.tensors import Tensor
@@ -22,6 +22,9 @@ from release_tool.core.errors import GateError, InputError, ReleaseToolError, Us
 from release_tool.core.files import reason
 from release_tool.export.job import MODEL, MODULE, REPORT, Job
 from release_tool.gates.skeleton import filled
+
+if TYPE_CHECKING:
+    import torch
 
 ERRORS: dict[str, type[ReleaseToolError]] = {
     kind.__name__: kind for kind in (GateError, InputError, UsageError)
@@ -70,48 +73,64 @@ def die_with_parent() -> None:
 
 
 def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
-    """Export, fill and measure; return what the parent should know."""
+    """Export and measure, or measure alone; return what the parent should know."""
     job = Job.read(directory)
     limit_resources(job)
     tensors = reopen(job)
     # Imported here and not above: this takes two seconds, and a job that fails earlier is spared.
-    import onnx  # noqa: PLC0415
-    import torch  # noqa: PLC0415
-
-    from release_tool.export import convert, normalise  # noqa: PLC0415
+    from release_tool.export import convert  # noqa: PLC0415
 
     step()
     network = convert.build_network((directory / MODULE).read_bytes(), job)
     convert.check_fit(network, tensors, job)
     step()
+    report: dict[str, Any] = {}
+    if job.task == "export":
+        report["skeleton"] = str(export(directory, job, network, tensors, step))
+    else:
+        convert.load_tensors(network, tensors)
+    from release_tool.export.parity import make_references, measure_parity  # noqa: PLC0415
+
+    selected = convert.SelectedOutput(network, job.selected_output).eval()
+    references = make_references(selected, job.inputs, directory, step)
+    parity = measure_parity(references, directory / MODEL, job.names, job.bounds, step)
+    return report | {"parity": parity.to_json(), "toolchain": toolchain()}
+
+
+def export(
+    directory: Path,
+    job: Job,
+    network: "torch.nn.Module",
+    tensors: tuple[Tensor, ...],
+    step: Callable[[], None],
+) -> Sha256:
+    """Write the model, load the weights into `network`, and return the skeleton's digest."""
+    from release_tool.export import convert, normalise  # noqa: PLC0415
+
     raw = convert.trace(network, job, directory / "raw.onnx")
     names = [name for name in network.state_dict() if not name.endswith(convert.COUNTER)]
     skeleton = normalise.normalise(raw, names, f"{convert.WRAPPED}.", job.output_name)
     convert.load_tensors(network, tensors)
     step()
     with (directory / MODEL).open("wb") as stream:
-        holder = Tensors(tensors)
-        stream.writelines(filled(skeleton, holder, job.metadata))
+        stream.writelines(filled(skeleton, Tensors(tensors), job.metadata))
     step()
+    return Sha256.of_bytes(skeleton)
+
+
+def toolchain() -> dict[str, str]:
+    """Name what made the model, with versions."""
     import numpy as np  # noqa: PLC0415
+    import onnx  # noqa: PLC0415
     import onnxruntime  # noqa: PLC0415
+    import torch  # noqa: PLC0415
 
-    from release_tool.export.parity import measure_parity  # noqa: PLC0415
-
-    selected = convert.SelectedOutput(network, job.selected_output).eval()
-    parity = measure_parity(
-        selected, directory / MODEL, job.parity, full=job.full_parity, step=step
-    )
     return {
-        "skeleton": str(Sha256.of_bytes(skeleton)),
-        "parity": parity.to_json(),
-        "toolchain": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "numpy": np.__version__,
-        },
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": np.__version__,
     }
 
 

@@ -126,19 +126,32 @@ class LineageClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParityClaim:
-    """The comparisons that held: sizes as (height, width) in pixels, and their bounds.
+class ParityInputClaim:
+    """An input that was compared: a picture of upstream's tree with its digest, or "drawn"."""
 
-    The differences themselves vary with the processor, so they are printed and not recorded:
-    the manifest is a function of inputs and toolchain alone.
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    source: Text
+    sha256: Digest | None
+    height: Count
+    width: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityClaim:
+    """The comparisons that held, and their bounds.
+
+    The errors themselves vary with the processor, so they are printed and not recorded: the
+    manifest is a function of inputs and toolchain alone.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    float64_sizes: tuple[Size, ...]
-    float64_difference_at_most: float
-    float32_sizes: tuple[Size, ...]
-    float32_difference_at_most: float
+    reference: Literal["torch float64"]
+    inputs: tuple[ParityInputClaim, ...]
+    error_ratio_at_most: float
+    mean_error_ratio_at_most: float
+    error_floor: float
     unsaturated_share_at_least: float
+    range_at_least: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import ParityInput, Picture, Recipe
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
@@ -47,7 +47,7 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
         if isinstance(checkpoint, dict) and "sha256" in checkpoint:
             checkpoint.setdefault("sources", [])  # the base's have another checkpoint
         return depart(forget_ids(RECIPES[base], tables.get("publisher")), tables, "")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
 
 
@@ -105,7 +105,14 @@ def convert_list(given: Any, where: str) -> tuple[Any, ...]:
         return tuple((toolchain, Sha256.parse(digest)) for toolchain, digest in given.items())
     if where.endswith(("sources", "refs")):
         return tuple(strings(given, where))
-    return tuple((int(height), int(width)) for height, width in given)
+    return tuple(parse_input(item) for item in given)
+
+
+def parse_input(given: dict[str, Any]) -> ParityInput:
+    """Read one input of the parity gate; TypeError and KeyError mean a wrong or missing key."""
+    pinned = given.get("picture")
+    picture = pinned and Picture(pinned["path"], Sha256.parse(pinned["sha256"]))
+    return ParityInput(**given | {"picture": picture})
 
 
 def strings(given: Any, where: str) -> list[str]:

@@ -5,7 +5,7 @@ the one signer that its loader believes (ADR-2985, core/src/dnn/signer_identity.
 """
 
 from release_tool.core.names import RepoSlug
-from release_tool.recipes.recipe import ParitySpec, Publisher
+from release_tool.recipes.recipe import Publisher
 
 OPERATORS = frozenset(
     """
@@ -30,13 +30,4 @@ PUBLISHER = Publisher(
     issuer="https://token.actions.githubusercontent.com",
     owner_id="288567244",
     repo_id="1252235334",
-)
-
-PARITY = ParitySpec(
-    float64_sizes=((32, 32), (37, 53), (64, 96), (160, 256)),
-    float32_sizes=((320, 320),),
-    full_sizes=((320, 320), (480, 854), (720, 1280)),
-    float64_bound=1e-5,
-    float32_bound=5e-5,
-    unsaturated_share=0.01,
 )

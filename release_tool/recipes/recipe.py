@@ -72,21 +72,63 @@ class GraphSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ParitySpec:
-    """The sizes (height, width) in pixels at which PyTorch and ONNX Runtime must agree.
+class Picture:
+    """A picture in upstream's tree, pinned like its module."""
 
-    `float64_sizes` are compared with a float64 reference within `float64_bound`; `float32_sizes`
-    with a float32 one within `float32_bound`; `full_sizes`, in float64, only on demand. At least
-    `unsaturated_share` of the output must lie between 0.05 and 0.95. Bounds are absolute
-    differences of the sigmoid's output.
+    path: str
+    sha256: Sha256
+
+    def __post_init__(self) -> None:
+        check_inner_path(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ParityInput:
+    """One input of the parity gate, `height` by `width` pixels: a picture scaled to it, or drawn.
+
+    One that is `full` is used on demand only, because PyTorch in float64 takes minutes for it.
     """
 
-    float64_sizes: tuple[tuple[int, int], ...]
-    float32_sizes: tuple[tuple[int, int], ...]
-    full_sizes: tuple[tuple[int, int], ...]
-    float64_bound: float
-    float32_bound: float
+    height: int
+    width: int
+    picture: Picture | None = None
+    full: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 1:
+            raise InputError(f"an input of {self.height}x{self.width} pixels has no pixel")
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySpec:
+    """How far ONNX Runtime may be from PyTorch in float64, and on which inputs.
+
+    On each input its largest absolute error may be `error_ratio` times that of PyTorch in float32,
+    and its mean one `mean_error_ratio` times, each plus `error_floor` for networks that are exact.
+    The mean varies less, so it sees smaller changes. So that agreement means something, at least
+    `unsaturated_share` of all outputs must lie between 0.05 and 0.95, and the largest output be
+    `least_range` above the smallest.
+    """
+
+    inputs: tuple[ParityInput, ...]
+    error_ratio: float
+    mean_error_ratio: float
+    error_floor: float
     unsaturated_share: float
+    least_range: float
+
+    def __post_init__(self) -> None:
+        if all(each.full for each in self.inputs):
+            raise InputError("the parity gate needs an input that is used in every export")
+
+    def chosen(self, *, full: bool) -> tuple[ParityInput, ...]:
+        """Return the inputs of a default or of a full comparison."""
+        return tuple(each for each in self.inputs if full or not each.full)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture that is needed, once."""
+        return tuple(dict.fromkeys(each.picture for each in self.inputs if each.picture))
 
 
 @dataclass(frozen=True, slots=True)

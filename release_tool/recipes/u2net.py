@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from release_tool.core.digest import Sha256
-from release_tool.recipes import consumer
+from release_tool.recipes import consumer, saliency
 from release_tool.recipes.recipe import CheckpointPin, Recipe, ReleaseNames
 from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, UPSTREAM
 
@@ -33,7 +33,7 @@ U2NET = Recipe(
             ),
         ),
     ),
-    parity=consumer.PARITY,
+    parity=saliency.PARITY,
     names=ReleaseNames(
         model="u2net_mirror_v1.onnx",
         license="Apache-2.0-u2net.txt",

@@ -2,7 +2,7 @@
 
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
-from release_tool.recipes import consumer
+from release_tool.recipes import consumer, saliency
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
@@ -73,7 +73,7 @@ U2NETP = Recipe(
     upstream=UPSTREAM,
     checkpoint=CHECKPOINT,
     graph=GRAPH,
-    parity=consumer.PARITY,
+    parity=saliency.PARITY,
     names=ReleaseNames(
         model="u2netp_mirror_v1.onnx",
         license="Apache-2.0-u2netp.txt",

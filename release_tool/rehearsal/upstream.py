@@ -24,7 +24,7 @@ from release_tool.core.programs import absolute_path
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
-    ParitySpec,
+    ParityInput,
     Publisher,
     Recipe,
     UpstreamPin,
@@ -33,8 +33,8 @@ from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
 
 GIT_TIMEOUT_SECONDS = 60
-COMMIT = CommitId("e74ece4a194801df7913d166fd9f7cfc8061bf41")
-SKELETON = Sha256("5b2f9717e44b1ff9e260404a368de7969124b184e6baa69ca26ab06545652209")
+COMMIT = CommitId("6f3f1ed95f4d578d36c6e2f26e942680a53d5920")
+SKELETON = Sha256("f864d41c26fc39b78d01bc24194760374b9bef62f713048f3df21bdaf22d2130")
 """Of the graph that torch 2.13.0 makes of MODULE."""
 OWNER_ID, REPO_ID = Claims.of("rehearsal/u2netp-mirror").ids
 PUBLISHER = Publisher(
@@ -58,9 +58,9 @@ from torch import nn
 
 
 class Block(nn.Module):
-    def __init__(self, in_ch, out_ch):
+    def __init__(self, in_ch, out_ch, dilation=1):
         super().__init__()
-        self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=1)
+        self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=dilation, dilation=dilation)
         self.norm = nn.BatchNorm2d(out_ch)
         self.relu = nn.ReLU(inplace=True)
 
@@ -79,7 +79,8 @@ class U2NETP(nn.Module):
         super().__init__()
         width, levels = 8, 6
         self.down = nn.ModuleList(
-            Block(in_ch if level == 0 else width, width) for level in range(levels)
+            Block(in_ch if level == 0 else width, width, 2 if level == 1 else 1)
+            for level in range(levels)
         )
         self.up = nn.ModuleList(Block(2 * width, width) for _ in range(levels - 1))
         self.side = nn.ModuleList(nn.Conv2d(width, out_ch, 3, padding=1) for _ in range(levels))
@@ -168,13 +169,12 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             tensors=sum(tensor.storage == "FloatStorage" for tensor in tensors),
         ),
         graph=replace(U2NETP.graph, skeletons=(("torch 2.13.0", SKELETON),)),
-        parity=ParitySpec(
-            float64_sizes=((32, 32), (37, 53), (64, 96)),
-            float32_sizes=((96, 128),),
-            full_sizes=((160, 256),),
-            float64_bound=U2NETP.parity.float64_bound,
-            float32_bound=U2NETP.parity.float32_bound,
-            unsaturated_share=U2NETP.parity.unsaturated_share,
+        parity=replace(
+            U2NETP.parity,
+            inputs=(
+                *(ParityInput(*size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))),
+                ParityInput(160, 256, full=True),
+            ),
         ),
         attribution=Attribution(
             title="A stand-in for U²-Net, made for a rehearsal",

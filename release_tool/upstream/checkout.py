@@ -3,14 +3,15 @@
 What was audited leaves here as bytes, so that what is used later is what was looked at.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import Picture, Recipe
 from release_tool.upstream.git import Repository, open_repository
 from release_tool.upstream.license import check_apache_2, find_notice
 
@@ -24,7 +25,10 @@ REGULAR_MODES = frozenset({"100644", "100755"})
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """An audited checkout; `module`, `license`, `notice` are the very bytes that were checked."""
+    """An audited checkout; what it holds are the very bytes that were checked.
+
+    `pictures` are the parity gate's, by their path.
+    """
 
     directory: Path
     repo: str
@@ -32,6 +36,7 @@ class Checkout:
     module: bytes
     license: bytes
     notice: bytes | None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
@@ -54,11 +59,15 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         license_text = read_source(repository.directory, pin.license_path)
         check_apache_2(license_text)
         check_digest(license_text, pin.license_path, pin.license_sha256)
-        # 4. Nothing else was changed, openly or with the index told to look away.
+        # 4. The pictures on which the export will be compared.
+        pictures = read_pictures(repository.directory, recipe.parity.pictures)
+        # 5. Nothing else was changed, openly or with the index told to look away.
         check_clean(repository, recipe)
-        # 5. The NOTICE comes from the commit: no digest pins it.
+        # 6. The NOTICE comes from the commit: no digest pins it.
         notice = read_notice(repository)
-        return Checkout(directory, pin.repo, repository.commit, module, license_text, notice)
+        return Checkout(
+            directory, pin.repo, repository.commit, module, license_text, notice, pictures
+        )
 
 
 def read_source(directory: Path, inner: str) -> bytes:
@@ -67,6 +76,16 @@ def read_source(directory: Path, inner: str) -> bytes:
     if not path.resolve().is_relative_to(directory):
         raise InputError(f"{inner} of the checkout leads out of it")
     return read_limited(path, MAX_SOURCE_BYTES)
+
+
+def read_pictures(directory: Path, pictures: Iterable[Picture]) -> dict[str, bytes]:
+    """Read the pictures that a recipe pins, each once."""
+    read = {}
+    for picture in pictures:
+        content = read_source(directory, picture.path)
+        check_digest(content, picture.path, picture.sha256)
+        read[picture.path] = content
+    return read
 
 
 def check_digest(content: bytes, inner: str, expected: Sha256) -> None:

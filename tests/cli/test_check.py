@@ -13,6 +13,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified, UsageError
 from release_tool.core.progress import SILENT
 from release_tool.verify.evidence import evidence_for_digest, open_evidence
+from tests.export.power import NAMED, changed
 
 
 def test_a_released_model_holds_its_contract(run, rehearsed):
@@ -26,6 +27,44 @@ def test_lineage_is_proved_without_torch(run, rehearsed, standin):
     result = run("check", rehearsed.model, "--checkpoint", standin.checkpoint, *recipe)
     assert result.code == 0, result.err
     assert "tensors in place" in result.out
+
+
+def test_gates_are_chosen_by_name(run, rehearsed, standin):
+    sources = ["--upstream-dir", standin.checkout, "--checkpoint", standin.checkpoint]
+    arguments = ["check", rehearsed.model, *sources, "--recipe", standin.recipe_file]
+    result = run(*arguments, "--gate", "parity", "--gate", "lineage")
+    assert result.code == 0, result.err
+    assert [line.split()[0] for line in result.out.splitlines() if line[0] != " "] == [
+        "lineage", "skeleton", "parity"]  # fmt: skip
+    assert "drawn at 37x53: ONNX Runtime is off by" in result.out
+    document = run(*arguments, "--gate", "parity", "--json").document
+    assert document.keys() == {"model", "parity"}
+    inputs = document["parity"]["inputs"]
+    assert all(each["onnxruntime"]["largest"] <= each["bounds"]["largest"] for each in inputs)
+    assert run(*arguments, "--gate", "speed").code == 2
+
+
+@pytest.mark.parametrize("change", NAMED, ids=lambda change: change.name)
+def test_a_changed_model_fails_parity_with_exit_code_4(run, rehearsed, standin, tmp_path, change):
+    model = tmp_path / "changed.onnx"
+    model.write_bytes(changed(rehearsed.model.read_bytes(), change))
+    sources = ["--upstream-dir", standin.checkout, "--checkpoint", standin.checkpoint]
+    options = [*sources, "--recipe", standin.recipe_file]
+    result = run("check", model, "--gate", "parity", *options)
+    assert result.code == 4
+    assert "parity against torch in float64" in result.err
+    assert result.out == ""
+
+
+def test_parity_of_what_is_no_model_or_too_large_is_refused(run, standin, tmp_path):
+    sources = ["--upstream-dir", standin.checkout, "--checkpoint", standin.checkpoint]
+    options = ["--gate", "parity", *sources, "--recipe", standin.recipe_file]
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    result = run("check", tmp_path / "m.onnx", *options)
+    assert (result.code, "ONNX Runtime does not run the model" in result.err) == (4, True)
+    with (tmp_path / "m.onnx").open("wb") as stream:
+        stream.truncate(60 * 1024 * 1024)
+    assert run("check", tmp_path / "m.onnx", *options).code == 3
 
 
 def test_verify_proves_lineage_on_the_way(run, rehearsed, standin):

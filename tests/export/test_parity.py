@@ -5,15 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import PIL.Image
 import pytest
 import torch
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError, InputError
 from release_tool.export import convert, normalise
-from release_tool.export.measured import ParityReport
-from release_tool.export.parity import make_image, measure_parity, plan_sizes
-from release_tool.export.run import make_job
+from release_tool.export.inputs import draw, read_picture
+from release_tool.export.measured import Errors, ParityReport
+from release_tool.export.parity import make_references, measure_parity
+from release_tool.export.run import make_inputs, make_job
+from release_tool.recipes.recipe import ParityInput
 from release_tool.rehearsal.upstream import MODULE
 
 LEGACY_EXPORTER = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -21,26 +24,32 @@ LEGACY_EXPORTER = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def network(inputs):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     convert.load_tensors(built, inputs.checkpoint.tensors)
     return convert.SelectedOutput(built, 0).eval()
 
 
-@pytest.fixture
-def spec(inputs):
-    return replace(
-        inputs.recipe.parity, float32_sizes=((40, 40),), float64_sizes=((37, 53),), full_sizes=()
-    )
+ODD = (ParityInput(37, 53), ParityInput(40, 40))
+
+
+def references_of(network, inputs, place=Path(), given=ODD):
+    return make_references(network, make_inputs(given), place, lambda: None)
+
+
+@pytest.fixture(scope="module")
+def references(network, inputs):
+    return references_of(network, inputs)
 
 
 @pytest.fixture
-def measure(network, spec):
-    def call(model: Path, **changes) -> ParityReport:
+def measure(references, inputs):
+    job = make_job("parity", inputs.checkpoint, inputs.recipe, full_parity=False)
+
+    def call(model: Path, references=references, **bounds) -> ParityReport:
         return measure_parity(
-            network.to(torch.float32), model, replace(spec, **changes), full=False,
-            step=lambda: None,
-        )  # fmt: skip
+            references, model, job.names, replace(job.bounds, **bounds), lambda: None
+        )
 
     return call
 
@@ -55,37 +64,65 @@ def change(model: Path, path: Path, name: str, factor: float) -> Path:
 
 def test_the_exported_model_agrees_at_odd_sizes(measure, model):
     report = measure(model)
-    assert [item.reference for item in report.sizes] == ["float32", "float64"]
-    assert max(item.max_difference for item in report.sizes) < 1e-5
+    assert [(item.height, item.width) for item in report.inputs] == [(37, 53), (40, 40)]
+    for item in report.inputs:
+        assert item.bounds.largest == pytest.approx(3 * item.torch.largest + 1e-7)
+        assert item.bounds.mean == pytest.approx(2 * item.torch.mean + 1e-7)
     assert ParityReport.from_json(report.to_json()) == report
+
+
+def test_what_torch_itself_is_off_by_decides(measure, model, references):
+    """The same model is refused where torch in float32 would be exact."""
+    exact = [replace(each, torch=Errors(0.0, 0.0)) for each in references]
+    with pytest.raises(GateError, match=r"torch in float32 by 0.0e\+00"):
+        measure(model, exact, error_floor=1e-9)
 
 
 @pytest.mark.parametrize("name", ["fuse.weight", "down.0.norm.running_var"])
 def test_a_model_of_other_weights_does_not_agree(measure, model, tmp_path, name):
-    with pytest.raises(GateError, match=r"parity: at \d+x\d+ ONNX Runtime differs from torch"):
+    with pytest.raises(GateError, match=r"drawn at \d+x\d+: ONNX Runtime is off by .*; allowed"):
         measure(change(model, tmp_path / "m.onnx", name, 1.01))
 
 
+@pytest.mark.parametrize("other", ["error_ratio", "mean_error_ratio"])
+def test_the_largest_and_the_mean_error_are_each_bounded(measure, model, tmp_path, other):
+    changed = change(model, tmp_path / "m.onnx", "fuse.bias", 1.01)
+    measure(changed, error_ratio=1e9, mean_error_ratio=1e9)
+    with pytest.raises(GateError, match="allowed are"):
+        measure(changed, **{other: 1e9})
+
+
 def test_a_model_that_gives_nan_does_not_agree(measure, model, tmp_path):
-    with pytest.raises(GateError, match="differs from torch in float32 by nan"):
+    with pytest.raises(GateError, match=r"ONNX Runtime is off by nan \(mean nan\)"):
         measure(change(model, tmp_path / "m.onnx", "fuse.bias", float("nan")))
 
 
-def test_a_saturated_output_is_vacuous_by_name(inputs, model, tmp_path):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+@pytest.mark.parametrize(
+    ("bias", "weight", "words"),
+    [
+        (100, 1, r"vacuous: 0.00% .* at least 1.00% must"),
+        (0, 0, r"vacuous: all outputs lie within 0.0e\+00, they must differ by 1e-02"),
+    ],
+)
+def test_an_output_that_is_saturated_or_constant_is_vacuous_by_name(
+    inputs, measure, model, tmp_path, bias, weight, words
+):
+    job = make_job("parity", inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     convert.load_tensors(built, inputs.checkpoint.tensors)
     with torch.no_grad():
-        built.fuse.bias.mul_(0).add_(100)  # type: ignore[union-attr, operator]
+        built.fuse.bias.fill_(bias)  # type: ignore[union-attr, operator]
+        built.fuse.weight.mul_(weight)  # type: ignore[union-attr, operator]
     proto = onnx.load(model)
-    tensor = next(item for item in proto.graph.initializer if item.name == "fuse.bias")
-    tensor.raw_data = np.array([100], "<f4").tobytes()
+    for item in proto.graph.initializer:
+        if item.name == "fuse.bias":
+            item.raw_data = np.array([bias], "<f4").tobytes()
+        elif item.name == "fuse.weight":
+            item.raw_data = (np.frombuffer(item.raw_data, "<f4") * np.float32(weight)).tobytes()
     (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
-    with pytest.raises(GateError, match=r"vacuous: 0.00% .* at least 1.00% must"):
-        measure_parity(
-            convert.SelectedOutput(built, 0), tmp_path / "m.onnx", inputs.recipe.parity,
-            full=False, step=lambda: None,
-        )  # fmt: skip
+    saturated = references_of(convert.SelectedOutput(built, 0).eval(), inputs)
+    with pytest.raises(GateError, match=words):
+        measure(tmp_path / "m.onnx", saturated)
 
 
 def test_an_output_of_another_size_is_refused(measure, model, tmp_path):
@@ -100,23 +137,44 @@ def test_an_output_of_another_size_is_refused(measure, model, tmp_path):
         measure(tmp_path / "m.onnx")
 
 
-def test_large_sizes_are_compared_in_float64_only(inputs):
-    spec = replace(
-        inputs.recipe.parity, float32_sizes=((320, 320),), float64_sizes=((32, 32),),
-        full_sizes=((320, 320), (480, 854)),
-    )  # fmt: skip
-    planned = [(str(kind), height) for kind, height, _, _ in plan_sizes(spec, full=True)]
-    assert planned == [("torch.float64", 32), ("torch.float64", 320), ("torch.float64", 480)]
-    assert [height for _, height, _, _ in plan_sizes(spec, full=False)] == [320, 32]
+def test_what_onnx_runtime_does_not_run_is_refused_in_one_line(measure, model, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(GateError, match="does not run the model") as caught:
+        measure(tmp_path / "m.onnx")
+    assert "\n" not in caught.value.message
+    proto = onnx.load(model)
+    proto.graph.input[0].name = proto.graph.node[0].input[0] = "picture"
+    for node in proto.graph.node:
+        node.input[:] = ["picture" if name == "input" else name for name in node.input]
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(GateError, match="does not run the model"):
+        measure(tmp_path / "m.onnx")
 
 
-def test_test_images_are_the_same_everywhere_and_differ_by_size():
-    first = make_image(37, 53)
+def test_drawn_inputs_are_the_same_everywhere_and_differ_by_size():
+    first = draw(37, 53)
     assert first.shape == (1, 3, 37, 53)
     assert first.dtype == np.float32
-    assert np.array_equal(first, make_image(37, 53))
+    assert np.array_equal(first, draw(37, 53))
     assert np.isfinite(first).all()
-    assert not np.array_equal(first[:, :, :32, :32], make_image(32, 32))
+    assert not np.array_equal(first[:, :, :32, :32], draw(32, 32))
+
+
+def test_a_picture_is_scaled_and_normalised_as_imagenet_is(tmp_path):
+    PIL.Image.new("RGBA", (6, 4), (255, 128, 0, 7)).save(tmp_path / "p", "PNG")
+    image = read_picture(tmp_path / "p", 2, 3)
+    assert image.shape == (1, 3, 2, 3)
+    wanted = [(1 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, -0.406 / 0.225]
+    assert np.allclose(image[0], np.reshape(wanted, (3, 1, 1)), atol=1e-6)
+
+
+def test_a_file_that_is_no_picture_or_too_large_a_one_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "p").write_text("GIF89a")
+    with pytest.raises(InputError, match="p is no picture that can be read"):
+        read_picture(tmp_path / "p", 2, 3)
+    PIL.Image.new("1", (4001, 4000)).save(tmp_path / "p", "PNG")
+    with pytest.raises(InputError, match="more than 16000000 pixels"):
+        read_picture(tmp_path / "p", 2, 3)
 
 
 # --- conversion
@@ -132,7 +190,7 @@ def test_test_images_are_the_same_everywhere_and_differ_by_size():
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(inputs, old, new, words):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     with pytest.raises(InputError, match=words):
         built = convert.build_network(MODULE.replace(old, new).encode(), job)
         convert.check_fit(built, inputs.checkpoint.tensors, job)
@@ -140,7 +198,7 @@ def test_a_checkpoint_of_another_network_is_refused(inputs, old, new, words):
 
 def test_a_recipe_that_counts_other_tensors_is_refused(inputs):
     recipe = replace(inputs.recipe, checkpoint=replace(inputs.recipe.checkpoint, tensors=81))
-    job = make_job(inputs.checkpoint, recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, recipe, full_parity=False)
     with pytest.raises(InputError, match="has 80 tensors, the recipe 81"):
         convert.check_fit(
             convert.build_network(MODULE.encode(), job), inputs.checkpoint.tensors, job
@@ -148,7 +206,7 @@ def test_a_recipe_that_counts_other_tensors_is_refused(inputs):
 
 
 def test_counters_may_be_missing_as_in_old_checkpoints(inputs):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     tensors = [item for item in inputs.checkpoint.tensors if item.dtype == "float32"]
     convert.check_fit(built, tensors, job)
@@ -158,7 +216,7 @@ def test_counters_may_be_missing_as_in_old_checkpoints(inputs):
 @LEGACY_EXPORTER
 def test_weights_that_are_equal_do_not_shape_the_graph(inputs, tmp_path):
     """A network whose tensors are all equal gives the pinned skeleton too."""
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     built = convert.build_network(MODULE.encode(), job)
     with torch.no_grad():
         for tensor in built.state_dict().values():
@@ -194,7 +252,7 @@ def test_a_weight_of_another_type_is_refused():
 
 @LEGACY_EXPORTER
 def test_an_empty_graph_is_refused(inputs, tmp_path):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
 
     class Nothing(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

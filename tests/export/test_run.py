@@ -17,13 +17,14 @@ import pytest
 from release_tool.checkpoint.reader import open_checkpoint
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError, InputError, UsageError
-from release_tool.export.child import check_toolchain, child_environment, last_line, run_worker
+from release_tool.export.child import check_installed, child_environment, last_line, run_worker
 from release_tool.export.job import Job
 from release_tool.export.run import make_job
 from release_tool.recipes.metadata import make_metadata
+from release_tool.recipes.recipe import ParityInput
 from release_tool.rehearsal.upstream import MODULE, make_upstream
 
-QUICK = ((32, 32),)
+QUICK = (ParityInput(32, 32),)
 
 
 class Listener:
@@ -50,7 +51,7 @@ class Listener:
 
 def quick(inputs, **graph):
     """Give a recipe whose parity is measured at one small size."""
-    parity = replace(inputs.recipe.parity, float32_sizes=(), float64_sizes=QUICK)
+    parity = replace(inputs.recipe.parity, inputs=QUICK)
     return replace(inputs.recipe, parity=parity, graph=replace(inputs.recipe.graph, **graph))
 
 
@@ -82,18 +83,17 @@ def test_the_export_has_the_interface_that_the_recipe_asks_for(inputs, model):
 def test_progress_is_told_step_by_step_and_the_report_is_complete(inputs, tmp_path, model):
     listener = Listener()
     export = inputs.export(tmp_path / "out/m.onnx", progress=listener)
-    assert listener.bars == [("export", 8)]
-    assert listener.steps == 8
+    assert listener.bars == [("export", 16)]
+    assert listener.steps == 16
     assert export.model.digest == Sha256.of_file(model)
     assert export.model.name == "m.onnx"
     assert export.skeleton == inputs.recipe.graph.skeletons[0][1]
     assert [name for name, _ in export.toolchain] == [
         "python", "torch", "onnx", "onnxruntime", "numpy"]  # fmt: skip
-    sizes = {(item.height, item.width, item.reference) for item in export.parity.sizes}
-    assert sizes == {
-        (96, 128, "float32"), (32, 32, "float64"), (37, 53, "float64"), (64, 96, "float64")
-    }  # fmt: skip
-    assert all(item.max_difference <= item.bound for item in export.parity.sizes)
+    sizes = [(item.source, item.height, item.width) for item in export.parity.inputs]
+    assert sizes == [("drawn", *size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))]
+    for item in export.parity.inputs:
+        assert 0 < item.onnxruntime.mean < item.onnxruntime.largest <= item.bounds.largest
     assert export.parity.unsaturated_share >= inputs.recipe.parity.unsaturated_share
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.onnx"]
 
@@ -109,8 +109,8 @@ def test_exports_in_processes_of_their_own_give_the_same_bytes(inputs, tmp_path,
         "from release_tool.rehearsal.upstream import make_upstream\n"
         "place = pathlib.Path(sys.argv[1])\n"
         "made = make_upstream(place / 'in')\n"
-        "parity = dataclasses.replace(made.recipe.parity, float32_sizes=(),\n"
-        "                             float64_sizes=((32, 32),))\n"
+        "parity = dataclasses.replace(made.recipe.parity, \n"
+        "                             inputs=made.recipe.parity.inputs[:1])\n"
         "recipe = dataclasses.replace(made.recipe, parity=parity)\n"
         "checkpoint = made.checkpoint.rename(place / sys.argv[2])\n"
         "outcome = export_release(Source(made.checkout, checkpoint), recipe,\n"
@@ -168,13 +168,12 @@ def test_a_checkpoint_that_changes_meanwhile_is_noticed(inputs, tmp_path):
 
 
 def test_full_parity_adds_the_large_sizes(inputs, tmp_path):
-    parity = replace(quick(inputs).parity, full_sizes=((40, 48),))
+    parity = replace(inputs.recipe.parity, inputs=(*QUICK, ParityInput(40, 48, full=True)))
     recipe = replace(inputs.recipe, parity=parity)
     listener = Listener()
     export = inputs.export(tmp_path / "m.onnx", recipe=recipe, full_parity=True, progress=listener)
-    assert [(item.height, item.reference) for item in export.parity.sizes] == [
-        (32, "float64"), (40, "float64")]  # fmt: skip
-    assert listener.steps == 6
+    assert [(item.height, item.width) for item in export.parity.inputs] == [(32, 32), (40, 48)]
+    assert listener.steps == 10
 
 
 # --- what the worker is and is not given
@@ -235,7 +234,7 @@ def test_upstream_code_that_fails_is_one_line_of_error(inputs, tmp_path, source,
 
 
 def test_a_worker_that_takes_too_long_is_stopped(inputs, tmp_path):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     assert Job.read(tmp_path) == job
     with pytest.raises(GateError, match="took too long"):
@@ -279,7 +278,7 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
 
 def test_a_worker_whose_parent_is_killed_ends_by_itself(inputs, tmp_path):
     """Its standard input closes; nothing else tells it."""
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -330,7 +329,7 @@ def test_no_private_directory_stays_behind(inputs, tmp_path, monkeypatch):
 
 def test_missing_packages_are_said_with_the_command_to_install_them():
     with pytest.raises(UsageError, match="needs no_such_package") as caught:
-        check_toolchain(("json", "no_such_package"))
+        check_installed(("json", "no_such_package"))
     assert caught.value.hint == "pip install 'release-tool[export]'"
 
 
@@ -342,7 +341,7 @@ def test_a_silent_worker_is_quoted_as_such(tmp_path):
 
 
 def test_a_report_survives_json(inputs, tmp_path):
-    job = make_job(inputs.checkpoint, inputs.recipe, full_parity=True)
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=True)
     job.write(tmp_path)
     fields = json.loads((tmp_path / "job.json").read_bytes())
     assert fields["checkpoint_sha256"] == str(inputs.checkpoint.digest)

@@ -1,8 +1,12 @@
 """The audited upstream and the trained network, each got once: from the network, by its pins."""
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +50,32 @@ def trained(upstream_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
     checkpoint = place / "u2netp.pth"
     checkpoint.write_bytes(encode_checkpoint(unfold(content, network)))
     return Trained(upstream_dir, content, checkpoint)
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A rehearsed release: where it lies, and what the command printed with `--json`."""
+
+    directory: Path
+    document: dict[str, Any]
+
+
+def rehearse(directory: Path, *options: str) -> Rehearsed:
+    """Rehearse the whole chain in a process of its own."""
+    command = [sys.executable, "-P", "-m", "release_tool", "rehearse", "--out", str(directory)]
+    environment = {name: text for name, text in os.environ.items() if "COVERAGE" not in name}
+    done = subprocess.run(
+        [*command, "--json", *options], check=False, env=environment, capture_output=True,
+        text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return Rehearsed(directory, json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def rehearsed(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    """Give the trained network's release."""
+    return rehearse(tmp_path_factory.mktemp("rehearsed") / "dist", *trained.options)
 
 
 @pytest.fixture(autouse=True)

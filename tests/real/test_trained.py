@@ -53,12 +53,18 @@ def test_the_weights_have_the_shape_that_the_recipe_pins(trained):
 
 
 @pytest.mark.timeout(900)
-def test_the_trained_network_is_released_and_verified(run, trained, tmp_path):
-    out = tmp_path / "dist"
-    result = run("rehearse", *trained.options, "--out", out, "--json")
-    assert result.code == 0, result.err
-    assert result.document["verdict"]["verified"] is True
-    again = run(*result.document["verify_command"][1:])
+def test_the_trained_network_is_released_and_verified(run, rehearsed):
+    assert rehearsed.document["verdict"]["verified"] is True
+    again = run(*rehearsed.document["verify_command"][1:])
     assert again.code == 0, again.err
-    checked = run("check", out / U2NETP.names.model, *trained.options[2:], "--json")
+
+
+@pytest.mark.timeout(900)
+def test_its_gates_hold_on_the_file_alone(run, rehearsed, trained):
+    gates = [part for gate in ("contract", "lineage", "parity") for part in ("--gate", gate)]
+    model = rehearsed.directory / U2NETP.names.model
+    checked = run("check", model, *gates, *trained.options, "--json")
     assert checked.code == 0, checked.err
+    assert [(each["height"], each["width"]) for each in checked.document["parity"]["inputs"]] == [
+        (each.height, each.width) for each in U2NETP.parity.chosen(full=False)
+    ]

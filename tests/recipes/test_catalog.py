@@ -8,11 +8,14 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
-from release_tool.recipes.recipe import check_inner_path
+from release_tool.recipes.recipe import ParityInput, Picture, check_inner_path
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
 DIGEST = "sha256:" + "ab" * 32
+
+
+PICTURE = f'{{ path = "a.png", sha256 = "{DIGEST}" }}'
 
 
 def test_the_two_recipes_are_found_by_name():
@@ -49,8 +52,11 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
         operators = ["Conv", "Relu"]
         skeletons = {{ "torch 2.13.0" = "{DIGEST}" }}
         [parity]
-        float64_sizes = [[8, 8], [9, 7]]
-        float64_bound = 1
+        error_ratio = 2
+        inputs = [
+          {{ height = 8, width = 9 }},
+          {{ height = 7, width = 7, full = true, picture = {PICTURE} }},
+        ]
         [publisher]
         repo = "own/models"
         """
@@ -60,8 +66,10 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     assert str(recipe.upstream.commit) == "12" * 20
     assert recipe.upstream.license_sha256 == Sha256.parse(DIGEST)
     assert recipe.graph.operators == {"Conv", "Relu"}
-    assert recipe.parity.float64_sizes == ((8, 8), (9, 7))
-    assert recipe.parity.float64_bound == 1.0
+    picture = Picture("a.png", Sha256.parse(DIGEST))
+    assert recipe.parity.inputs == (ParityInput(8, 9), ParityInput(7, 7, picture, full=True))
+    assert recipe.parity.pictures == (picture,)
+    assert recipe.parity.error_ratio == 2.0
     assert str(recipe.publisher.repo) == "own/models"
     # With the base's ids the base's publisher would be believed under the new name.
     assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
@@ -104,7 +112,10 @@ def test_upstreams_own_source_comes_first():
         ("[upstream]\nclass_name = 'a.b'", "not a class name"),
         ("[names]\nmodel = 'a b.onnx'", "GitHub would change"),
         ("[names]\nmodel = 'model.bin'", "ends in .onnx"),
-        ("[parity]\nfloat64_sizes = [[1]]", "is not a recipe"),
+        ("[parity]\ninputs = [{height = 1}]", "is not a recipe"),
+        ("[parity]\ninputs = [{height = 1, width = 0}]", "1x0 pixels has no pixel"),
+        ("[parity]\ninputs = []", "needs an input that is used in every export"),
+        ("[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}", "is not a recipe"),
         ("[publisher]\nrepo = 'x'", "not a repository"),
         ("[publisher]\nrefs = ['main']", "not a full git ref"),
         ("[publisher]\nowner_id = 7", "publisher.owner_id should be of type str"),
