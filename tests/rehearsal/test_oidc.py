@@ -1,15 +1,13 @@
 """The issuer speaks as GitHub Actions does, to the job and to whoever checks its tokens."""
 
-import jwt as pyjwt
+import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from sigstore.oidc import IdentityToken, detect_credential
 
 from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError, UsageError
 from release_tool.rehearsal.exchange import Refusal, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
-from release_tool.rehearsal.sigstore import jwt
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json
 from tests.standins.sigstore import start_whole_sigstore
@@ -17,9 +15,13 @@ from tests.standins.sigstore import start_whole_sigstore
 GITHUB = "https://token.actions.githubusercontent.com"
 
 
+def read_claims(token):
+    return jwt.decode(token, options={"verify_signature": False})
+
+
 @pytest.fixture
 def key_set(stack_v1):
-    return pyjwt.PyJWKSet.from_dict(fetch_json(f"{stack_v1.urls['oidc']}/.well-known/jwks"))
+    return jwt.PyJWKSet.from_dict(fetch_json(f"{stack_v1.urls['oidc']}/.well-known/jwks"))
 
 
 @pytest.fixture
@@ -34,8 +36,8 @@ def bearer(stack_v1):
 
 def test_a_token_is_signed_and_claims_what_github_claims(stack_v1, key_set):
     token = stack_v1.make_identity_token()
-    key = key_set[pyjwt.get_unverified_header(token)["kid"]]
-    claims = pyjwt.decode(token, key, ["RS256"], audience="sigstore", issuer=GITHUB)
+    key = key_set[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key, ["RS256"], audience="sigstore", issuer=GITHUB)
     assert claims["sub"] == "repo:rehearsal/u2netp-mirror:ref:refs/heads/main"
     assert claims["exp"] - claims["iat"] == 300
     assert f"https://github.com/{claims['job_workflow_ref']}" == stack_v1.identity
@@ -57,7 +59,7 @@ def test_sigstore_finds_the_credential_in_the_environment_of_the_job(stack_v1, m
 
 def test_the_environment_and_the_token_say_the_same(stack_v1):
     environment = stack_v1.actions_environment()
-    _header, claims, _message, _signature = jwt.split_token(stack_v1.make_identity_token())
+    claims = read_claims(stack_v1.make_identity_token())
     for name in "repository ref sha workflow workflow_ref run_id run_attempt event_name".split():
         assert environment[f"GITHUB_{name.upper()}"] == claims[name]
     assert environment["RUNNER_ENVIRONMENT"] == claims["runner_environment"]
@@ -71,7 +73,7 @@ def test_the_audience_is_the_one_that_is_asked_for(web, token_url, bearer):
             with_query(token_url, **asked), headers={"Authorization": f"bearer {bearer}"}
         ).json()
         assert answer["count"] == len(answer["value"])
-        assert jwt.split_token(answer["value"])[1]["aud"] == expected
+        assert read_claims(answer["value"])["aud"] == expected
 
 
 def with_query(url, **parameters):
@@ -96,7 +98,7 @@ def test_discovery_leads_to_the_keys_under_github_s_name(stack_v1):
 
 def test_claims_can_be_overridden_and_left_out(stack_v1):
     token = stack_v1.make_identity_token(ref="refs/tags/v1", workflow=None)
-    claims = jwt.split_token(token)[1]
+    claims = read_claims(token)
     assert claims["ref"] == "refs/tags/v1"
     assert "workflow" not in claims
 
@@ -136,31 +138,6 @@ def test_claims_that_github_would_not_make_are_refused(bad):
         Claims.of(**({"repo": "rehearsal/x"} | bad))
     with pytest.raises(InputError):
         Claims.of("rehearsal/x", sha="abc")
-
-
-@pytest.mark.parametrize(
-    "token", ["", "a.b", "a.b.c.d", "\u00e9.a.b", "!.a.b", "e30.W10.eA", 20000 * "a" + ".b.c"]
-)
-def test_what_is_no_token_is_refused(token):
-    with pytest.raises(InputError):
-        jwt.split_token(token)
-
-
-def test_a_token_without_a_good_signature_is_refused(stack_v1):
-    jwks = fetch_json(f"{stack_v1.urls['oidc']}/.well-known/jwks")
-    token = stack_v1.make_identity_token()
-    jwt.check_signature(token, jwks)
-    foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    header, claims, _message, _signature = jwt.split_token(token)
-    unsigned = pyjwt.encode(claims, "s" * 32, "HS256", headers={"kid": header["kid"]})
-    forgeries = {
-        "wrong": jwt.sign_token(foreign, header["kid"], claims),
-        "no such key": jwt.sign_token(foreign, "another", claims),
-        "not signed with RS256": unsigned,
-    }
-    for reason, forged in forgeries.items():
-        with pytest.raises(InputError, match=reason):
-            jwt.check_signature(forged, jwks)
 
 
 def test_a_service_that_is_gone_or_refuses_is_unreachable():

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import ISSUER, SERVER, Claims
-from release_tool.rehearsal.sigstore.jwt import make_jwk, sign_token
 
 Clock = Callable[[], datetime]
 
@@ -56,7 +56,7 @@ class Issuer:
         }
         claims |= overrides
         given = {name: value for name, value in claims.items() if value is not None}
-        return sign_token(self.private, self.key_id, given)
+        return jwt.encode(given, self.private, "RS256", {"kid": self.key_id, "x5t": self.key_id})
 
     def environment(self) -> dict[str, str]:
         """Return the variables that a job with `id-token: write` sees."""
@@ -81,7 +81,9 @@ class Issuer:
 
     def answer_keys(self, _request: Request) -> Response:
         """Publish the key that tokens are signed with."""
-        return Response.of_json({"keys": [make_jwk(self.private.public_key(), self.key_id)]})
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        names = {"kid": self.key_id, "alg": "RS256", "use": "sig"}
+        return Response.of_json({"keys": [public | names]})
 
     def answer_token(self, request: Request) -> Response:
         """Hand a token to the job that knows the bearer token, for the audience that it names."""
