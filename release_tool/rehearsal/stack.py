@@ -21,10 +21,10 @@ from release_tool.rehearsal.sigstore.fulcio import Fulcio
 from release_tool.rehearsal.sigstore.oidc import Clock, Issuer
 from release_tool.rehearsal.sigstore.rekor import RekorV1
 from release_tool.rehearsal.sigstore.rekor2 import RekorV2
-from release_tool.rehearsal.sigstore.trustconfig import Window
+from release_tool.rehearsal.sigstore.trustconfig import Window, since
 from release_tool.rehearsal.sigstore.tsa import TimestampAuthority
 
-__all__ = ["Claims", "Clock", "SigstoreStack", "Window", "start_sigstore"]
+__all__ = ["Claims", "Clock", "SigstoreStack", "start_sigstore"]
 
 Service = Issuer | CtLog | RekorV1 | RekorV2 | TimestampAuthority | Fulcio
 DEFAULT_CLAIMS = Claims.of("rehearsal/u2netp-mirror")
@@ -69,8 +69,12 @@ class SigstoreStack:
 
     @property
     def trusted_root(self) -> bytes:
-        """The trusted root as JSON, version 0.1: enough to verify, also when all this is gone."""
-        return self.make_trusted_root()
+        """The trusted root as JSON, version 0.1: enough to verify, also when all this is gone.
+
+        All of it in one line: `gh attestation verify --custom-trusted-root` reads JSON Lines, one
+        root a line, and every other client reads it as the JSON that it is.
+        """
+        return json.dumps(self.describe_trusted_root()).encode() + b"\n"
 
     @property
     def trust_config(self) -> bytes:
@@ -85,28 +89,14 @@ class SigstoreStack:
         root = self.describe_trusted_root()
         return encode_json(trustconfig.make_client_trust_config(root, signing_config))
 
-    def make_trusted_root(self, **windows: Window) -> bytes:
-        """Write a trusted root with other windows for any of `tlog`, `ca`, `ctlog` and `tsa`.
-
-        All of it in one line: `gh attestation verify --custom-trusted-root` reads JSON Lines, one
-        root a line, and every other client reads it as the JSON that it is.
-        """
-        return json.dumps(self.describe_trusted_root(**windows)).encode() + b"\n"
-
-    def describe_trusted_root(self, **windows: Window) -> dict[str, Any]:
-        """Describe whom to believe, and when."""
-        tlog, ca, ctlog, tsa = (
-            windows.pop(name, self.window) for name in ("tlog", "ca", "ctlog", "tsa")
-        )
-        if windows:
-            raise TypeError(f"no part of a trusted root is called {min(windows)}")
+    def describe_trusted_root(self) -> dict[str, Any]:
+        """Describe whom to believe, and since when."""
+        log, authority = trustconfig.describe_log, trustconfig.describe_authority
         return trustconfig.make_trusted_root(
-            tlogs=[trustconfig.describe_log(self.rekor.key, self.rekor.url, tlog)],
-            authorities=[
-                trustconfig.describe_authority(self.fulcio.authority, self.fulcio.url, ca)
-            ],
-            ctlogs=[trustconfig.describe_log(self.ctlog.key, self.ctlog.url, ctlog)],
-            timestampers=[trustconfig.describe_authority(self.tsa.authority, self.tsa.url, tsa)],
+            log(self.rekor.key, self.rekor.url, self.window),
+            authority(self.fulcio.authority, self.fulcio.url, self.window),
+            log(self.ctlog.key, self.ctlog.url, self.window),
+            authority(self.tsa.authority, self.tsa.url, self.window),
         )
 
     def make_identity_token(self, **claim_overrides: Any) -> str:
@@ -124,15 +114,13 @@ def start_sigstore(
     rekor: Literal["v1", "v2"] = "v1",
     claims: Claims = DEFAULT_CLAIMS,
     clock: Clock = now_utc,
-    without_sct: bool = False,
-    failing_tsa: bool = False,
     lay_out: Callable[[Service], Sequence[Route]] = lambda _service: (),
 ) -> Iterator[SigstoreStack]:
     """Start every service on a port of its own and stop them all at the end.
 
     `clock` is asked for the time at every step, so a test can move it between two of them.
-    `without_sct` and `failing_tsa` make Fulcio and the timestamp authority misbehave. `lay_out`
-    gives the routes that a service is to have beside those that a rehearsal calls.
+    `lay_out` may change a service before it starts, and gives the routes that it is to have beside
+    those that a rehearsal calls.
     """
     now = clock()
     root = Authority.make_root(authority.ROOT_NAME, now)
@@ -140,9 +128,7 @@ def start_sigstore(
     issuer = Issuer(claims, clock)
     ctlog = CtLog(root.certificate, clock)
     log = RekorV1(clock) if rekor == "v1" else RekorV2()
-    tsa = TimestampAuthority(
-        timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock, failing=failing_tsa
-    )
+    tsa = TimestampAuthority(timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock)
     with ExitStack() as services:
 
         def start(service: Service) -> None:
@@ -152,12 +138,7 @@ def start_sigstore(
 
         for service in (issuer, ctlog, log, tsa):
             start(service)
-        fulcio = Fulcio(
-            root.make_intermediate(authority.INTERMEDIATE_NAME, now),
-            clock,
-            issuer.url,
-            ctlog.url,
-            without_sct=without_sct,
-        )
+        intermediate = root.make_intermediate(authority.INTERMEDIATE_NAME, now)
+        fulcio = Fulcio(intermediate, clock, issuer.url, ctlog.url)
         start(fulcio)
-        yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, Window(now - BACKDATED))
+        yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, since(now - BACKDATED))

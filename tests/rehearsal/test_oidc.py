@@ -9,7 +9,7 @@ from release_tool.core.errors import InputError, UsageError
 from release_tool.rehearsal.exchange import Refusal, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import Claims
-from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json
+from release_tool.rehearsal.sigstore.fetch import Unreachable, exchange_json
 from tests.standins.sigstore import start_whole_sigstore
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -21,7 +21,7 @@ def read_claims(token):
 
 @pytest.fixture
 def key_set(stack_v1):
-    return jwt.PyJWKSet.from_dict(fetch_json(f"{stack_v1.urls['oidc']}/.well-known/jwks"))
+    return jwt.PyJWKSet.from_dict(exchange_json(f"{stack_v1.urls['oidc']}/.well-known/jwks"))
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_a_job_without_the_request_token_gets_none(web, token_url, bearer, heade
 
 
 def test_discovery_leads_to_the_keys_under_github_s_name(stack_v1):
-    discovery = fetch_json(f"{stack_v1.urls['oidc']}/.well-known/openid-configuration")
+    discovery = exchange_json(f"{stack_v1.urls['oidc']}/.well-known/openid-configuration")
     assert discovery["issuer"] == stack_v1.issuer == GITHUB
-    assert fetch_json(discovery["jwks_uri"])["keys"][0]["alg"] == "RS256"
+    assert exchange_json(discovery["jwks_uri"])["keys"][0]["alg"] == "RS256"
 
 
 def test_claims_can_be_overridden_and_left_out(stack_v1):
@@ -150,11 +150,11 @@ def test_a_service_that_is_gone_or_refuses_is_unreachable():
     ]
     with LoopbackServer("test", routes) as server:
         with pytest.raises(Unreachable, match="503"):
-            fetch_json(f"{server.url}/refused")
+            exchange_json(f"{server.url}/refused")
         with pytest.raises(InputError):
-            fetch_json(f"{server.url}/list")
+            exchange_json(f"{server.url}/list")
     with pytest.raises(Unreachable):
-        fetch_json(f"{server.url}/refused")
+        exchange_json(f"{server.url}/refused")
 
 
 def test_no_key_of_a_token_is_ever_printed(stack_v1, bearer):

@@ -27,6 +27,7 @@ from release_tool.sigstore.sign.session import open_session, refusals
 from release_tool.sigstore.sign.token import NoIdentity, check_builder, open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
+from tests.standins.sigstore import start_whole_sigstore
 
 CONTENT = b"a model"
 ARTIFACT = Artifact.of_bytes("model.onnx", CONTENT)
@@ -218,7 +219,7 @@ def test_a_token_of_another_instance_is_refused_by_fulcio_with_its_answer(
 
 
 def test_a_failing_timestamp_authority_is_an_error_and_not_a_warning():
-    with start_sigstore(failing_tsa=True) as stack:
+    with start_whole_sigstore(failing_tsa=True) as stack:
         identity = open_identity(instance_of(stack), stack.make_identity_token(), interactive=False)
         with (
             open_session(instance_of(stack), identity) as session,

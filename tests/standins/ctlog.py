@@ -5,6 +5,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from release_tool.rehearsal.exchange import Refusal, Request, Response
@@ -62,9 +63,9 @@ class CtLogQuestions:
                 "entries": [
                     {
                         "leaf_input": base64.b64encode(leaf).decode(),
-                        "extra_data": base64.b64encode(extra).decode(),
+                        "extra_data": base64.b64encode(encode_extra(chain)).decode(),
                     }
-                    for leaf, extra in found
+                    for leaf, chain in found
                 ]
             }
         )
@@ -74,7 +75,7 @@ class CtLogQuestions:
         size = query_number(request, "tree_size")
         wanted = request.query.get("hash", "")
         with self.log.lock:
-            leaves = to_base64([hash_leaf(leaf) for leaf, _extra in self.log.entries[:size]])
+            leaves = to_base64([hash_leaf(leaf) for leaf, _chain in self.log.entries[:size]])
             if len(leaves) < size or wanted not in leaves:
                 raise Refusal(404, "no such leaf in a tree of that size")
             index = leaves.index(wanted)
@@ -95,6 +96,14 @@ class CtLogQuestions:
         return Response.of_json(
             {"certificates": to_base64([self.log.root.public_bytes(Encoding.DER)])}
         )
+
+
+def encode_extra(chain: Sequence[x509.Certificate]) -> bytes:
+    """Write a PrecertChainEntry (RFC 6962 §3.1): the precertificate and its chain."""
+    ders = [certificate.public_bytes(Encoding.DER) for certificate in chain]
+    listed = [len(one).to_bytes(3, "big") + one for one in ders]
+    rest = b"".join(listed[1:])
+    return listed[0] + len(rest).to_bytes(3, "big") + rest
 
 
 def to_base64(hashes: Sequence[bytes]) -> list[str]:

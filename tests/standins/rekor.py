@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import Route
 from release_tool.rehearsal.sigstore.merkle import hash_leaf
@@ -60,7 +62,9 @@ class RekorQuestions:
 
     def answer_key(self, _request: Request) -> Response:
         """Publish the log's key."""
-        return Response(headers={"Content-Type": "application/x-pem-file"}, body=self.log.key.pem)
+        public = self.log.key.private.public_key()
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return Response(headers={"Content-Type": "application/x-pem-file"}, body=pem)
 
     def answer_consistency(self, request: Request) -> Response:
         """Prove that the tree of `firstSize` begins that of `lastSize`."""

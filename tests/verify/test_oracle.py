@@ -14,8 +14,9 @@ from sigstore.verify.policy import Identity
 from sigstore_models.trustroot.v1 import TrustedRoot as OracleModel
 
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
-from release_tool.rehearsal.stack import Window, start_sigstore
+from release_tool.rehearsal.stack import start_sigstore
 from release_tool.sigstore.trust.instance import trusted_root_of
+from tests.standins.sigstore import Window, make_trusted_root
 
 Document = dict[str, Any]
 Edit = Callable[[Document], object]
@@ -122,7 +123,7 @@ def test_a_member_that_stands_twice_is_refused_here_alone(v1, content, message_b
 def test_a_service_whose_period_ended_is_refused_here_alone(
     v1, content, message_bundles, hours, part
 ):
-    root = v1.stack.make_trusted_root(**{part: Window(hours(-48), hours(-24))})
+    root = make_trusted_root(v1.stack, **{part: Window(hours(-48), hours(-24))})
     assert verdicts(v1, content, message_bundles["v1"], root) == (False, True)
 
 
@@ -177,7 +178,7 @@ def test_newer_trusted_roots_are_accepted_here_alone(v1, content, message_bundle
 def test_the_last_second_of_an_authoritys_period_is_accepted_here_alone(v1, content):
     bundle = v1.sign(content)
     told = v1.verify(bundle).signed_at  # the earlier of the stamp's time and the log's
-    root = v1.stack.make_trusted_root(tsa=Window(told.replace(year=told.year - 1), told))
+    root = make_trusted_root(v1.stack, tsa=Window(told.replace(year=told.year - 1), told))
     document = json.loads(bundle)
     for name in ("inclusionPromise", "integratedTime"):
         del entry(document)[name]

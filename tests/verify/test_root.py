@@ -18,7 +18,7 @@ from release_tool.rehearsal.sigstore.authority import Authority, add_ca, make_na
 from release_tool.rehearsal.sigstore.note import LogKey
 from release_tool.rehearsal.sigstore.rekor import RekorV1
 from release_tool.rehearsal.sigstore.rekor2 import RekorV2
-from release_tool.rehearsal.sigstore.trustconfig import Window, describe_authority
+from release_tool.rehearsal.sigstore.trustconfig import describe_authority
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.sigstore.check.root import parse_root
 from release_tool.sigstore.trust.instance import (
@@ -26,6 +26,7 @@ from release_tool.sigstore.trust.instance import (
     open_trusted_root,
     trusted_root_of,
 )
+from tests.standins.sigstore import Window
 
 PARTS = ["tlogs", "ctlogs", "certificateAuthorities"]
 
@@ -236,7 +237,9 @@ class Reissuing:
         """Write a root that lists these authorities, each with a period in minutes."""
         document = json.loads(self.stack.trusted_root)
         document["certificateAuthorities"] = [
-            describe_authority(authority, "https://ca.test", Window(self.at(start), self.at(end)))
+            describe_authority(
+                authority, "https://ca.test", Window(self.at(start), self.at(end)).to_json()
+            )
             for authority, start, end in listed
         ]
         return TrustedRoot(json.dumps(document).encode(), "issued anew")

@@ -20,7 +20,6 @@ from sigstore_models.trustroot.v1 import TrustedRoot as OracleModel
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.rehearsal.stack import Window
 from release_tool.sigstore.check.bundle import parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
 from release_tool.sigstore.check.entry import check_entry
@@ -30,7 +29,7 @@ from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
 from release_tool.verify.verdict import verify_release
-from tests.standins.sigstore import start_whole_sigstore
+from tests.standins.sigstore import Window, make_trusted_root, start_whole_sigstore
 from tests.verify.conftest import state_subject
 
 
@@ -172,22 +171,22 @@ def test_an_authority_of_one_certificate_is_no_time_stamp_authority(v1, message_
 def test_a_service_outside_its_window_is_refused(signer, hours, part, reason, period):
     bundle = signer.sign(b"file")
     window = Window(*(hours(count) for count in period))
-    root = TrustedRoot(signer.stack.make_trusted_root(**{part: window}), "moved")
+    root = TrustedRoot(make_trusted_root(signer.stack, **{part: window}), "moved")
     with pytest.raises(NotVerified, match=reason):
         signer.verify(bundle, b"file", root=root)
 
 
 @pytest.mark.parametrize("part", ["tlog", "ctlog", "ca"])
 def test_sigstore_python_passes_the_ended_windows_that_are_refused_here(v1, hours, part):
-    root = v1.stack.make_trusted_root(**{part: Window(hours(-48), hours(-24))})
+    root = make_trusted_root(v1.stack, **{part: Window(hours(-48), hours(-24))})
     assert oracle_accepts(v1, v1.sign(b"file"), b"file", root)
 
 
 def test_one_of_two_windows_of_an_authority_is_enough(v1, hours, message_bundles):
     document = json.loads(v1.stack.trusted_root)
     ended = json.loads(
-        v1.stack.make_trusted_root(
-            ca=Window(hours(-48), hours(-24)), tsa=Window(hours(-48), hours(-24))
+        make_trusted_root(
+            v1.stack, ca=Window(hours(-48), hours(-24)), tsa=Window(hours(-48), hours(-24))
         )
     )
     for part in ("certificateAuthorities", "timestampAuthorities"):

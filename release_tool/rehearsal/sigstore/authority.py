@@ -23,28 +23,19 @@ BACKDATED = timedelta(days=1)
 """How long before the start every authority and log is valid: clients refuse a future window."""
 LIFETIME = timedelta(days=3650)
 
-SIGN_CERTIFICATES = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-SIGN_DIGITALLY = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+KEY_USAGES = """
+digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign
+crl_sign encipher_only decipher_only
+""".split()
+
+
+def use_for(*usages: str) -> x509.KeyUsage:
+    """Make a key usage of what a key may be used for (RFC 5280 §4.2.1.3)."""
+    return x509.KeyUsage(**{usage: usage in usages for usage in KEY_USAGES})
+
+
+SIGN_CERTIFICATES = use_for("key_cert_sign", "crl_sign")
+SIGN_DIGITALLY = use_for("digital_signature")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class CtLog:
         self.clock = clock
         self.key = LogKey.make_ecdsa()
         self.tree = Tree()
-        self.entries: list[tuple[bytes, bytes]] = []
+        self.entries: list[tuple[bytes, list[x509.Certificate]]] = []
         self.url = ""
         self.lock = threading.Lock()
 
@@ -66,7 +66,7 @@ class CtLog:
         leaf = bytes((VERSION_1, 0)) + body
         with self.lock:
             self.tree.append(hash_leaf(leaf))
-            self.entries.append((leaf, encode_extra(chain)))
+            self.entries.append((leaf, chain))
         signature = self.key.sign(bytes((VERSION_1, CERTIFICATE_TIMESTAMP)) + body)
         return Response.of_json(
             {
@@ -126,14 +126,6 @@ def remove_extension(tbs: bytes, unwanted: x509.ObjectIdentifier) -> bytes:
         kept = [one.whole for one in extensions if one.children()[0].whole != name]
         parts.append(der.encode(EXTENSIONS_TAG, der.sequence(*kept)))
     return der.sequence(*parts)
-
-
-def encode_extra(chain: Sequence[x509.Certificate]) -> bytes:
-    """Write a PrecertChainEntry (RFC 6962 §3.1): the precertificate and its chain."""
-    ders = [certificate.public_bytes(Encoding.DER) for certificate in chain]
-    listed = [len(one).to_bytes(3, "big") + one for one in ders]
-    rest = b"".join(listed[1:])
-    return listed[0] + len(rest).to_bytes(3, "big") + rest
 
 
 def encode_sct_list(sct: dict[str, Any]) -> bytes:

@@ -22,7 +22,7 @@ from release_tool.rehearsal.sigstore.authority import SIGN_DIGITALLY, Authority
 from release_tool.rehearsal.sigstore.claims import ISSUER
 from release_tool.rehearsal.sigstore.ctlog import SCT_LIST, encode_sct_list
 from release_tool.rehearsal.sigstore.extensions import make_extensions, make_identity
-from release_tool.rehearsal.sigstore.fetch import Unreachable, fetch_json, send_json
+from release_tool.rehearsal.sigstore.fetch import Unreachable, exchange_json
 from release_tool.rehearsal.sigstore.fields import member
 from release_tool.rehearsal.sigstore.oidc import SIGSTORE_AUDIENCE, Clock
 from release_tool.rehearsal.sigstore.possession import PublicKey, check_key, check_signing_request
@@ -87,8 +87,8 @@ class Fulcio:
         try:
             # (1) GitHub's name leads to the loopback issuer: signed by its key, in its name, and
             # made for Sigstore, not for another service that could pass it on.
-            discovery = fetch_json(f"{self.issuer_url}/.well-known/openid-configuration")
-            keys = jwt.PyJWKSet.from_dict(fetch_json(discovery["jwks_uri"]))
+            discovery = exchange_json(f"{self.issuer_url}/.well-known/openid-configuration")
+            keys = jwt.PyJWKSet.from_dict(exchange_json(discovery["jwks_uri"]))
             claims: JsonObject = jwt.decode(
                 token,
                 keys[jwt.get_unverified_header(token).get("kid", "")],
@@ -157,7 +157,7 @@ class Fulcio:
             "chain": [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
         }
         try:
-            sct = send_json(f"{self.ctlog_url}/ct/v1/add-pre-chain", submission)
+            sct = exchange_json(f"{self.ctlog_url}/ct/v1/add-pre-chain", submission)
         except Unreachable as error:
             raise Refusal(500, "the certificate transparency log cannot be reached") from error
         if not self.without_sct:

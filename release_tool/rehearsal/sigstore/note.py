@@ -44,13 +44,6 @@ class LogKey:
         """The public key as a DER SubjectPublicKeyInfo."""
         return spki(self.private)
 
-    @property
-    def pem(self) -> bytes:
-        """The public key as PEM."""
-        return self.private.public_key().public_bytes(
-            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-        )
-
     def sign(self, message: bytes) -> bytes:
         """Sign with the key's own algorithm: ECDSA over SHA-256 (in DER), or Ed25519."""
         if isinstance(self.private, ed25519.Ed25519PrivateKey):

@@ -1,12 +1,10 @@
 """The two documents that a client needs: whom to believe, and where to send what.
 
-They follow Sigstore's formats to the letter; their windows can be moved to show what a client makes
-of it.
+They follow Sigstore's formats to the letter; what runs where is told by the stack.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,21 +19,13 @@ SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 CLIENT_TRUST_CONFIG = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From when and until when a key or an authority is to be believed; no end is for ever."""
+Window = Mapping[str, str]
+"""From when on, and until when if ever, a key or an authority is to be believed: a TimeRange."""
 
-    start: datetime
-    end: datetime | None = None
 
-    def to_json(self) -> dict[str, str]:
-        """Write the window as a TimeRange."""
-        ends = {"start": self.start, "end": self.end}
-        return {
-            name: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            for name, moment in ends.items()
-            if moment is not None
-        }
+def since(moment: datetime) -> dict[str, str]:
+    """Write a window without an end."""
+    return {"start": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def describe_log(key: LogKey, url: str, window: Window) -> dict[str, Any]:
@@ -46,7 +36,7 @@ def describe_log(key: LogKey, url: str, window: Window) -> dict[str, Any]:
         "publicKey": {
             "rawBytes": base64.b64encode(key.spki).decode(),
             "keyDetails": key.details,
-            "validFor": window.to_json(),
+            "validFor": window,
         },
         "logId": {"keyId": base64.b64encode(key.log_id).decode()},
         "operator": OPERATOR,
@@ -63,7 +53,7 @@ def describe_authority(authority: Authority, url: str, window: Window) -> dict[s
         "subject": {"organization": OPERATOR, "commonName": common_name(authority)},
         "uri": url,
         "certChain": {"certificates": certificates},
-        "validFor": window.to_json(),
+        "validFor": window,
         "operator": OPERATOR,
     }
 
@@ -74,26 +64,22 @@ def describe_service(url: str, version: int, window: Window) -> list[dict[str, A
         {
             "url": url,
             "majorApiVersion": version,
-            "validFor": window.to_json(),
+            "validFor": window,
             "operator": OPERATOR,
         }
     ]
 
 
 def make_trusted_root(
-    *,
-    tlogs: Iterable[Mapping[str, Any]],
-    authorities: Iterable[Mapping[str, Any]],
-    ctlogs: Iterable[Mapping[str, Any]],
-    timestampers: Iterable[Mapping[str, Any]],
+    tlog: Mapping[str, Any], ca: Mapping[str, Any], ctlog: Mapping[str, Any], tsa: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Make a trusted root of the descriptions of its members."""
     return {
         "mediaType": TRUSTED_ROOT,
-        "tlogs": list(tlogs),
-        "certificateAuthorities": list(authorities),
-        "ctlogs": list(ctlogs),
-        "timestampAuthorities": list(timestampers),
+        "tlogs": [tlog],
+        "certificateAuthorities": [ca],
+        "ctlogs": [ctlog],
+        "timestampAuthorities": [tsa],
     }
 
 

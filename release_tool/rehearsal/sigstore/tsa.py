@@ -56,14 +56,10 @@ class Query:
 
 @dataclass(slots=True)
 class TimestampAuthority:
-    """A signer of timestamps; with `failing` it answers 500, as a real one has been seen to.
-
-    `parsers` says how a query is read, by the type of its content.
-    """
+    """A signer of timestamps; `parsers` says how a query is read, by the type of its content."""
 
     authority: Authority
     clock: Clock
-    failing: bool = False
     parsers: dict[str, Callable[[bytes], Query]] = field(
         default_factory=lambda: {"application/timestamp-query": parse_query}
     )
@@ -81,8 +77,6 @@ class TimestampAuthority:
 
     def answer_query(self, request: Request) -> Response:
         """Timestamp a digest, or refuse a query that cannot be read or granted."""
-        if self.failing:
-            raise Refusal(500, "Error generating timestamp response")
         parse = self.parsers.get(request.headers.get_content_type())
         if parse is None:
             raise Refusal(415, "unsupported content type")
