@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(),
 }
+MOST_MODULES = 20
 HEAVY = {"torch": {"export"}, "onnxruntime": {"export"}, "onnx": {"export"}}
 
 
@@ -67,6 +68,21 @@ def test_a_stage_imports_only_what_the_table_allows(stage: str):
         ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("release_tool.")}
         backward = ours - ALLOWED[stage] - {stage, "__version__"}
         assert not backward, f"{path.relative_to(ROOT)} imports {backward}"
+
+
+def test_no_folder_has_more_modules_than_a_reader_can_take_in():
+    folders = Counter(path.parent for path in modules())
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_a_class_name_means_one_thing_outside_the_rehearsal():
+    places = defaultdict(list)
+    for path in modules():
+        if stage_of(path) != "rehearsal":
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(path.name)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_torch_and_onnx_are_imported_by_the_export_stage_alone():

@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         with quitting_at_once():
-            module = importlib.import_module(f"release_tool.cli.{cmd_name}")
+            module = importlib.import_module(f"release_tool.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

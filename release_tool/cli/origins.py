@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from release_tool.cli.judging import FindBundles
+from release_tool.cli.judge.judging import FindBundles
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.tokens import find_token
 from release_tool.core.digest import Sha256

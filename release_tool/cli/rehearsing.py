@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from release_tool import chain
+from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.render import file_documents, file_rows
 from release_tool.cli.state import BLANK, State
-from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
 from release_tool.core.names import Destination, RepoSlug, Tag

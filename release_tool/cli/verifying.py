@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import EvidenceOptions, SignerOptions, TrustOptions
-from release_tool.cli.judging import FindBundles, Judge, Prove, Rebuild
+from release_tool.cli.judge.judging import FindBundles, Judge, Prove, Rebuild
+from release_tool.cli.judge.verdicts import show_outcomes
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
-from release_tool.cli.verdicts import show_outcomes
 from release_tool.core.errors import UsageError
 from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.sigstore.trust.instance import open_trusted_root
@@ -51,13 +51,13 @@ def open_proofs(
     checkpoint, pinned = wanted.checkpoint, not wanted.unpinned_checkpoint
     if checkpoint is None:
         return None, None
-    from release_tool.cli.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
+    from release_tool.cli.judge.proving import Lineage  # noqa: PLC0415  (only when it is asked for)
 
     prove = Lineage.of(checkpoint, settings, pinned=pinned).prove
     if wanted.upstream_dir is None:
         return prove, None
     from release_tool.chain import Source  # noqa: PLC0415
-    from release_tool.cli import rebuilding  # noqa: PLC0415  (loads every stage)
+    from release_tool.cli.judge import rebuilding  # noqa: PLC0415  (loads every stage)
 
     source = Source(wanted.upstream_dir, checkpoint, pinned=pinned)
     return prove, rebuilding.Rebuild(source, settings.recipe, state).prove

@@ -12,7 +12,7 @@ from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId
 from release_tool.recipes.recipe import Picture, Recipe
-from release_tool.upstream.git import Repository, open_repository
+from release_tool.upstream.git import WorkingCopy, open_repository
 from release_tool.upstream.license import check_apache_2, find_notice
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
@@ -104,7 +104,7 @@ def check_digest(content: bytes, inner: str, expected: Sha256) -> None:
         )
 
 
-def check_clean(repository: Repository, recipe: Recipe) -> None:
+def check_clean(repository: WorkingCopy, recipe: Recipe) -> None:
     """Check that the working copy is the commit and nothing but the commit."""
     hidden = repository.hidden()
     if hidden:
@@ -126,7 +126,7 @@ def listed(paths: list[str]) -> str:
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
 
 
-def read_notice(repository: Repository) -> bytes | None:
+def read_notice(repository: WorkingCopy) -> bytes | None:
     """Read the NOTICE at the top of the commit, if upstream has one."""
     blobs = {blob.path: blob for blob in repository.blobs()}
     name = find_notice(list(blobs))

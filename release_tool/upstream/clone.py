@@ -105,7 +105,7 @@ def clone_commit(
     `TryAgain` for a network or a server that fails or is too slow.
     """
     address = Address.parse(repo)
-    run = Run(address, into, environment, time.monotonic() + deadline_seconds, silence_seconds)
+    run = GitRun(address, into, environment, time.monotonic() + deadline_seconds, silence_seconds)
     with writable(into):
         into.mkdir()
     run.git(["init", "--quiet", "--template=", "--object-format=sha1", "."], limit_bytes)
@@ -135,7 +135,7 @@ class Percent:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class GitRun:
     """Runs git on one new repository, within limits of time and size."""
 
     address: Address

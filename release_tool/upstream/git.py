@@ -89,7 +89,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class WorkingCopy:
     """A working copy at one commit, and the borrowed git directory through which it is read."""
 
     directory: Path
@@ -144,7 +144,7 @@ class Repository:
 
 
 @contextlib.contextmanager
-def open_repository(directory: Path) -> Iterator[Repository]:
+def open_repository(directory: Path) -> Iterator[WorkingCopy]:
     """Open the repository whose top is `directory`; raises `InputError` for anything else."""
     if not directory.is_dir():
         raise InputError(f"there is no checkout at {directory}: not a directory")
@@ -169,7 +169,7 @@ def open_repository(directory: Path) -> Iterator[Repository]:
         raise InputError(f"{directory} is not the top of its git repository, {top} is")
     commit = CommitId.parse(head.decode().strip())
     with temporary_directory() as borrowed, writable(borrowed):
-        yield Repository(
+        yield WorkingCopy(
             directory.resolve(),
             commit,
             borrow(borrowed, directory.resolve(), commit)

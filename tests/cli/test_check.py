@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from release_tool.chain import Source
-from release_tool.cli.rebuilding import Rebuild, stated_toolchain
+from release_tool.cli.judge.rebuilding import Rebuild, stated_toolchain
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified, UsageError
 from release_tool.core.progress import SILENT

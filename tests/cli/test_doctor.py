@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from release_tool.cli.doctor import show_findings
+from release_tool.cli.commands.doctor import show_findings
 from release_tool.cli.state import State
 from release_tool.core.errors import PublishError, TryAgain
 from release_tool.github.finding import failure

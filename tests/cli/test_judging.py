@@ -2,8 +2,8 @@
 
 import pytest
 
-from release_tool.cli import judging
-from release_tool.cli.judging import Judge
+from release_tool.cli.judge import judging
+from release_tool.cli.judge.judging import Judge
 from release_tool.core.errors import Interrupted
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.u2netp import U2NETP

@@ -101,7 +101,7 @@ def test_an_interruption_exits_130(run, monkeypatch: pytest.MonkeyPatch):
     def interrupt(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("release_tool.cli.check.check_contract", interrupt)
+    monkeypatch.setattr("release_tool.cli.commands.check.check_contract", interrupt)
     result = run("check", "x.onnx")
     assert result.code == 130
     assert "error: interrupted" in result.err
@@ -110,7 +110,7 @@ def test_an_interruption_exits_130(run, monkeypatch: pytest.MonkeyPatch):
 def test_termination_is_an_interruption_too():
     script = (
         "import os, signal\n"
-        "import release_tool.cli.check as check\n"
+        "import release_tool.cli.commands.check as check\n"
         "check.check_contract = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
         "from release_tool.cli.main import main\n"
         "main(['check', 'x.onnx'])\n"
@@ -124,7 +124,7 @@ def test_termination_is_an_interruption_too():
 
 def test_a_bug_of_ours_shows_its_traceback_and_exits_1():
     script = (
-        "import release_tool.cli.check as check\n"
+        "import release_tool.cli.commands.check as check\n"
         "check.check_contract = lambda *_: 1 / 0\n"
         "from release_tool.cli.main import main\n"
         "main(['check', 'x.onnx'])\n"

@@ -142,7 +142,7 @@ def test_a_server_that_refuses_every_model_is_told_for_each(
 
 
 def test_an_interruption_stops_all_models(run, rehearsed, monkeypatch: pytest.MonkeyPatch):
-    from release_tool.cli import judging
+    from release_tool.cli.judge import judging
     from release_tool.core.errors import Interrupted
 
     def interrupt(*_):

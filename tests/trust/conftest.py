@@ -21,7 +21,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
     Timestamp,
 )
 
-from release_tool.sigstore.trust.repository import Repository
+from release_tool.sigstore.trust.repository import TufRepository
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 
@@ -83,8 +83,8 @@ class Published:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
 
-    def repository(self, url: str = "", **changed) -> Repository:
-        return Repository("loopback", url or self.url, self.root, **changed)
+    def repository(self, url: str = "", **changed) -> TufRepository:
+        return TufRepository("loopback", url or self.url, self.root, **changed)
 
 
 @contextlib.contextmanager

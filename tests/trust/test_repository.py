@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from release_tool.core.errors import InputError, TryAgain
-from release_tool.sigstore.trust.repository import Repository, fetch_targets, first_line
+from release_tool.sigstore.trust.repository import TufRepository, fetch_targets, first_line
 
 NAMES = ("trusted_root.json", "signing_config.v0.2.json")
 
@@ -32,7 +32,7 @@ class Notes:
         return contextlib.nullcontext(lambda _advance: None)
 
 
-def refused(repository: Repository, kind: type[Exception]) -> str:
+def refused(repository: TufRepository, kind: type[Exception]) -> str:
     """Ask, and return what was said of the failure and what to do."""
     with pytest.raises(kind) as caught:
         fetch_targets(repository, NAMES)

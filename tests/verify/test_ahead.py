@@ -158,7 +158,7 @@ def test_a_directory_stands_for_the_one_model_in_it(tmp_path):
 
 def test_hashing_begins_before_what_judges_is_loaded():
     script = (
-        "import sys, release_tool.cli.verify\n"
+        "import sys, release_tool.cli.commands.verify\n"
         "print(sorted({'cryptography', 'release_tool.verify.verdict'} & {*sys.modules}))\n"
     )
     loaded = subprocess.check_output([sys.executable, "-P", "-c", script], text=True)

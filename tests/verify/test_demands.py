@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from release_tool.cli.judging import Judge
+from release_tool.cli.judge.judging import Judge
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug

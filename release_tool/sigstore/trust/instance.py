@@ -116,11 +116,11 @@ def installed(name: str, document: str) -> bytes:
 def fetch_documents(name: str, wanted: tuple[str, ...], progress: Progress) -> dict[str, bytes]:
     """Ask the instance's TUF repository, which is held against the root that is installed."""
     from release_tool.sigstore.trust.repository import (  # noqa: PLC0415  (loads an HTTP client)
-        Repository,
+        TufRepository,
         fetch_targets,
     )
 
     carried = tuple((document, installed(name, document)) for document in wanted)
     root = installed(name, "root.json")
-    repository = Repository(name, TUF_REPOSITORIES[name], root, carried)
+    repository = TufRepository(name, TUF_REPOSITORIES[name], root, carried)
     return fetch_targets(repository, wanted, progress=progress)

@@ -32,7 +32,7 @@ WITHOUT_NETWORK = "to verify without a network use --offline, or --trusted-root 
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class TufRepository:
     """A TUF repository and the root that we have for it; `name` is for people.
 
     `installed` are targets that came with the root, by name: what is still current of them is not
@@ -51,7 +51,7 @@ class Repository:
 
 
 def fetch_targets(
-    repository: Repository, names: tuple[str, ...], *, progress: Progress = SILENT
+    repository: TufRepository, names: tuple[str, ...], *, progress: Progress = SILENT
 ) -> dict[str, bytes]:
     """Return the repository's targets of these names, as they are signed now.
 
@@ -71,7 +71,7 @@ def fetch_targets(
 
 
 @contextmanager
-def kept_directories(repository: Repository) -> Iterator[tuple[Path, Path]]:
+def kept_directories(repository: TufRepository) -> Iterator[tuple[Path, Path]]:
     """Yield the user's directories for metadata and targets; raises `OSError` at once."""
     base = quote(repository.url, safe="")
     metadata = platformdirs.user_data_path("sigstore-python", "sigstore") / "tuf" / base
@@ -84,7 +84,7 @@ def kept_directories(repository: Repository) -> Iterator[tuple[Path, Path]]:
 
 
 def read_targets(
-    repository: Repository, names: tuple[str, ...], metadata: Path, targets: Path
+    repository: TufRepository, names: tuple[str, ...], metadata: Path, targets: Path
 ) -> dict[str, bytes]:
     """Bring the metadata up to date, then read each target by it."""
     for directory in (metadata, targets):
@@ -106,7 +106,7 @@ def read_targets(
         raise explain(repository, error) from error
 
 
-def read_target(client: Updater, repository: Repository, name: str) -> bytes:
+def read_target(client: Updater, repository: TufRepository, name: str) -> bytes:
     """Read one target, from the cache if it is the current one."""
     found = client.get_targetinfo(name)
     if found is None:
@@ -116,7 +116,7 @@ def read_target(client: Updater, repository: Repository, name: str) -> bytes:
     return content
 
 
-def explain(repository: Repository, error: Exception) -> ReleaseToolError:
+def explain(repository: TufRepository, error: Exception) -> ReleaseToolError:
     """Say what kept the repository from answering, who must act, and how to go on meanwhile."""
     cause = cause_of(error)
     text, host = first_line(cause), repository.host

@@ -37,7 +37,7 @@ Rebuild = Callable[[Evidence], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Judgement:
     """What came out for one model: a verdict, with the lineage if asked for, or a refusal."""
 
     model: str
@@ -78,7 +78,7 @@ class Judge:
     prove: Prove | None = None
     rebuild: Rebuild | None = None
 
-    def outcomes(self, models: Sequence[str]) -> list[Outcome]:
+    def outcomes(self, models: Sequence[str]) -> list[Judgement]:
         """Take the verdicts on all models.
 
         Of several models each gets its outcome, whatever kept another from getting a verdict.
@@ -87,14 +87,14 @@ class Judge:
             return [self.outcome(models[0])]
         return [self.outcome_of_many(model) for model in models]
 
-    def outcome(self, model: str) -> Outcome:
+    def outcome(self, model: str) -> Judgement:
         """Take the verdict on one model."""
         try:
             return self.verdict(model)
         except (NotVerified, CannotVerify) as refusal:
-            return Outcome(model, refusal=refusal)
+            return Judgement(model, refusal=refusal)
 
-    def outcome_of_many(self, model: str) -> Outcome:
+    def outcome_of_many(self, model: str) -> Judgement:
         """Take the verdict on one of several models; only an interruption stops them all."""
         try:
             return self.verdict(model)
@@ -103,9 +103,9 @@ class Judge:
         except ReleaseToolError as refusal:
             # Only what it says is kept: tracebacks would hold on to the evidence of every model.
             refusal.__cause__ = refusal.__context__ = None
-            return Outcome(model, refusal=refusal.with_traceback(None))
+            return Judgement(model, refusal=refusal.with_traceback(None))
 
-    def verdict(self, model: str) -> Outcome:
+    def verdict(self, model: str) -> Judgement:
         """Climb the ladder with the evidence of each bundle until one speaks for all that is there.
 
         One that speaks for the model alone is enough where no other one of the expected signer's
@@ -126,11 +126,11 @@ class Judge:
             return self.prove_more(model, *held)
         raise refused or CannotVerify(f"there is no bundle for {model}")
 
-    def prove_more(self, model: str, evidence: Evidence, verified: VerifiedRelease) -> Outcome:
+    def prove_more(self, model: str, evidence: Evidence, verified: VerifiedRelease) -> Judgement:
         """Prove what else was asked for of a model that is verified."""
         proof = self.prove(evidence) if self.prove else None
         made = self.rebuild(evidence) if self.rebuild else None
-        return Outcome(model, verified, lineage=proof, reproduced_by=made)
+        return Judgement(model, verified, lineage=proof, reproduced_by=made)
 
     def gather(self, model: str) -> Iterator[Evidence]:
         """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.

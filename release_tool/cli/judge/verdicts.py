@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from release_tool.cli.judging import Outcome
+from release_tool.cli.judge.judging import Judgement
 from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.errors import NotVerified, ReleaseToolError
 from release_tool.verify.release import VERDICTS_SCHEMA, VerifiedRelease
@@ -15,7 +15,7 @@ def show_verdict(state: State, verified: VerifiedRelease) -> None:
     state.print_result(verified.to_json(), verdict_rows(verified, verbose=state.verbose))
 
 
-def show_outcomes(state: State, outcomes: Sequence[Outcome]) -> None:
+def show_outcomes(state: State, outcomes: Sequence[Judgement]) -> None:
     """Print every verdict in the order asked for, then raise the refusal that weighs most.
 
     "Not verified" (8) weighs more than any other failure, which weighs more than success.
@@ -41,13 +41,13 @@ def kind_of(error: ReleaseToolError) -> type[ReleaseToolError]:
     return next(kinds)
 
 
-def many_rows(outcomes: Sequence[Outcome], state: State) -> list[Row]:
+def many_rows(outcomes: Sequence[Judgement], state: State) -> list[Row]:
     """Describe several verdicts, with a blank row in between."""
     rows = [row for outcome in outcomes for row in (*outcome_rows(outcome, state), BLANK)]
     return rows[:-1]
 
 
-def outcome_rows(outcome: Outcome, state: State) -> list[Row]:
+def outcome_rows(outcome: Judgement, state: State) -> list[Row]:
     """Describe one verdict, or the refusal to give one."""
     if outcome.verified is None:
         return [("REFUSED", outcome.model), ("reason", str(outcome.refusal))]

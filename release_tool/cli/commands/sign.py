@@ -8,6 +8,7 @@ import click
 
 from release_tool import chain
 from release_tool.cli.given import SigningOptions
+from release_tool.cli.judge.verdicts import show_verdict
 from release_tool.cli.options import (
     DIRECTORY,
     with_output,
@@ -18,7 +19,6 @@ from release_tool.cli.options import (
 from release_tool.cli.settings import Settings
 from release_tool.cli.signing import open_signer
 from release_tool.cli.state import State
-from release_tool.cli.verdicts import show_verdict
 from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
 from release_tool.sigstore.trust.instance import open_instance

@@ -7,12 +7,12 @@ import click
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import SignerOptions, TrustOptions
+from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.options import DIRECTORY, with_verifying
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token
-from release_tool.cli.verdicts import verdict_rows
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
 from release_tool.github.download import fetch_release
