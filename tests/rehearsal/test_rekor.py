@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -179,28 +179,27 @@ def test_a_dsse_entry_names_digests_signature_and_verifier(send, dsse, log_key, 
     ]
 
 
-@pytest.mark.parametrize(
-    ("make_key", "sign"),
-    [
-        (
-            lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
-            lambda key, content: key.sign(content, padding.PKCS1v15(), hashes.SHA384()),
-        ),
-        (
-            lambda: ec.generate_private_key(ec.SECP384R1()),
-            lambda key, content: key.sign(content, ec.ECDSA(hashes.SHA384())),
-        ),
-    ],
-)
-def test_bare_keys_and_other_digests_are_taken(send, hashedrekord, change, make_key, sign):
-    key = make_key()
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def test_other_curves_and_digests_are_taken(send, hashedrekord, change, issue):
+    key = ec.generate_private_key(ec.SECP384R1())
+    pem = issue(key)[0].public_bytes(Encoding.PEM)
+    signature = key.sign(b"x", ec.ECDSA(hashes.SHA384()))
     entry = hashedrekord(b"x")
     digest = {"algorithm": "sha384", "value": hashlib.sha384(b"x").hexdigest()}
     entry = change(entry, HASH, digest)
-    entry = change(entry, f"{SIGNATURE}.content", base64.b64encode(sign(key, b"x")).decode())
+    entry = change(entry, f"{SIGNATURE}.content", base64.b64encode(signature).decode())
     entry = change(entry, f"{SIGNATURE}.publicKey.content", base64.b64encode(pem).decode())
     assert send(entry).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["bare", "RSA"])
+def test_only_certificates_of_curves_are_taken(send, hashedrekord, change, issue, kind):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    bare = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = bare if kind == "bare" else issue(key)[0].public_bytes(Encoding.PEM)
+    content = base64.b64encode(pem).decode()
+    answer = send(change(hashedrekord(b"x"), f"{SIGNATURE}.publicKey.content", content))
+    assert answer.status_code == 400
+    assert "certificate" in answer.json()["message"] or "kind" in answer.json()["message"]
 
 
 def test_a_signature_over_other_content_is_refused(send, hashedrekord, dsse, change):

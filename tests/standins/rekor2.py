@@ -12,7 +12,7 @@ from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import Route
 from release_tool.rehearsal.sigstore.fields import decode_base64, encode_base64, member
 from release_tool.rehearsal.sigstore.rekor2 import RekorV2, Verifier, read_verifier
-from release_tool.rehearsal.sigstore.signatures import pre_authenticate
+from release_tool.rehearsal.sigstore.signatures import check_digest, pre_authenticate
 from tests.standins.merkle import TILE_WIDTH, find_tile
 
 MAX_SIGNATURES = 10
@@ -103,7 +103,7 @@ def find_verifier(signature: bytes, signed: bytes, known: list[Verifier]) -> Jso
     """Find the verifier under which a signature holds, as it is logged; raises `Refusal` 400."""
     for key, algorithm, written in known:
         try:
-            key.check_digest(signature, hashlib.new(algorithm, signed).digest(), algorithm)
+            check_digest(key, signature, hashlib.new(algorithm, signed).digest(), algorithm)
         except Refusal:
             continue
         return written

@@ -11,7 +11,7 @@ from typing import Any
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.rehearsal.exchange import Refusal
 from release_tool.rehearsal.sigstore.fields import decode_base64, encode_base64, member
-from release_tool.rehearsal.sigstore.signatures import VerificationKey, pre_authenticate
+from release_tool.rehearsal.sigstore.signatures import check_digest, pre_authenticate, read_key
 
 HEX = re.compile(r"(?:[0-9a-f]{2})+")
 MAX_SIGNATURES = 16
@@ -42,8 +42,8 @@ def check_hashedrekord(spec: Any) -> JsonObject:
     if not isinstance(algorithm, str) or not isinstance(value, str) or not HEX.fullmatch(value):
         raise Refusal(400, "the digest is missing or not lowercase hexadecimal")
     signature = decode_base64(member(spec, "signature", "content"), "the signature")
-    pem = decode_base64(member(spec, "signature", "publicKey", "content"), "the public key")
-    VerificationKey.parse_pem(pem).check_digest(signature, bytes.fromhex(value), algorithm)
+    pem = decode_base64(member(spec, "signature", "publicKey", "content"), "the certificate")
+    check_digest(read_key(pem), signature, bytes.fromhex(value), algorithm)
     return {
         "data": {"hash": {"algorithm": algorithm, "value": value}},
         "signature": {
@@ -82,9 +82,9 @@ def check_dsse(spec: Any) -> JsonObject:
 def find_verifier(signature: bytes, digest: bytes, pems: list[bytes]) -> dict[str, str]:
     """Find the verifier under which a signature holds; raises `Refusal` 400."""
     for pem in pems:
-        key = VerificationKey.parse_pem(pem)
+        key = read_key(pem)
         try:
-            key.check_digest(signature, digest, "sha256")
+            check_digest(key, signature, digest, "sha256")
         except Refusal:
             continue
         return {"signature": encode_base64(signature), "verifier": encode_base64(pem)}

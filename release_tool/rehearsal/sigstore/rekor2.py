@@ -7,6 +7,8 @@ authority's to tell.
 import threading
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
@@ -16,17 +18,14 @@ from release_tool.rehearsal.sigstore.fulcio import shape_grpc
 from release_tool.rehearsal.sigstore.merkle import Tree, hash_leaf
 from release_tool.rehearsal.sigstore.note import LogKey, host_of, sign_checkpoint
 from release_tool.rehearsal.sigstore.rekor import MAX_ENTRY_BYTES
-from release_tool.rehearsal.sigstore.signatures import VerificationKey
+from release_tool.rehearsal.sigstore.signatures import check_digest, read_key
 
 KEY_DETAILS = {
     "PKIX_ECDSA_P256_SHA_256": ("secp256r1", "sha256", "SHA2_256"),
     "PKIX_ECDSA_P384_SHA_384": ("secp384r1", "sha384", "SHA2_384"),
     "PKIX_ECDSA_P521_SHA_512": ("secp521r1", "sha512", "SHA2_512"),
-    "PKIX_RSA_PKCS1V15_2048_SHA256": (2048, "sha256", "SHA2_256"),
-    "PKIX_RSA_PKCS1V15_3072_SHA256": (3072, "sha256", "SHA2_256"),
-    "PKIX_RSA_PKCS1V15_4096_SHA256": (4096, "sha256", "SHA2_256"),
 }
-"""Name of an algorithm -> curve or key size, digest, and the digest's name in an entry."""
+"""Name of an algorithm -> curve, digest, and the digest's name in an entry."""
 
 VERSION = "0.0.2"
 
@@ -112,7 +111,7 @@ def check_hashedrekord(request: Any) -> JsonObject:
     key, algorithm, verifier = read_verifier(member(request, "signature", "verifier"))
     digest = decode_base64(member(request, "digest"), "the digest")
     signature = decode_base64(member(request, "signature", "content"), "the signature")
-    key.check_digest(signature, digest, algorithm)
+    check_digest(key, signature, digest, algorithm)
     named = KEY_DETAILS[verifier["keyDetails"]][2]
     return {
         "data": {"algorithm": named, "digest": encode_base64(digest)},
@@ -120,32 +119,16 @@ def check_hashedrekord(request: Any) -> JsonObject:
     }
 
 
-Verifier = tuple[VerificationKey, str, JsonObject]
+Verifier = tuple[ec.EllipticCurvePublicKey, str, JsonObject]
 
 
 def read_verifier(verifier: Any) -> Verifier:
     """Read the key of an entry, its digest's name, and how it is logged; raises `Refusal` 400."""
-    key, written = read_key(verifier)
-    details = member(verifier, "keyDetails")
-    curve_or_size, algorithm, _named = KEY_DETAILS.get(str(details), (None, "", ""))
-    if curve_or_size is None or curve_or_size != kind_of(key):
+    raw = member(verifier, "x509Certificate", "rawBytes")
+    certificate = decode_base64(raw, "the certificate")
+    key, details = read_key(certificate), member(verifier, "keyDetails")
+    curve, algorithm, _named = KEY_DETAILS.get(str(details), ("", "", ""))
+    if curve != key.curve.name:
         raise Refusal(400, "the key is not of the kind that its details say")
+    written = {"x509Certificate": {"rawBytes": encode_base64(certificate)}}
     return key, algorithm, {"keyDetails": details} | written
-
-
-def read_key(verifier: Any) -> tuple[VerificationKey, JsonObject]:
-    """Read the certificate or the key of an entry, and as it is logged; raises `Refusal` 400."""
-    certificate = member(verifier, "x509Certificate", "rawBytes")
-    if certificate is not None:
-        content = decode_base64(certificate, "the certificate")
-        written = {"x509Certificate": {"rawBytes": encode_base64(content)}}
-        return VerificationKey.parse_certificate(content), written
-    content = decode_base64(member(verifier, "publicKey", "rawBytes"), "the public key")
-    return VerificationKey.parse_der(content), {"publicKey": {"rawBytes": encode_base64(content)}}
-
-
-def kind_of(key: VerificationKey) -> str | int:
-    """Return a key's curve, or its size in bits where it is RSA."""
-    public = key.public
-    curve = getattr(public, "curve", None)
-    return public.key_size if curve is None else str(curve.name)
