@@ -13,7 +13,8 @@ import pytest
 
 from release_tool.core.errors import UsageError
 from release_tool.rehearsal.exchange import Disconnect
-from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, start_github
+from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
+from tests.standins.github import start_whole_github
 
 CHECKER = Path(__file__).parent.parent / "openapi" / "checker.py"
 CHECKING = SimpleNamespace(**runpy.run_path(str(CHECKER)))
@@ -65,7 +66,7 @@ def ask(checker):
         askers = []
 
         def start(**options):
-            askers.append(Asker(stack.enter_context(start_github(**options)), stack))
+            askers.append(Asker(stack.enter_context(start_whole_github(**options)), stack))
             return askers[-1]
 
         yield start
@@ -429,7 +430,7 @@ def test_assets_are_files_in_the_directory_that_was_given(ask, tmp_path):
 
 
 def test_a_token_is_made_up_unless_one_is_given():
-    with start_github() as first, start_github() as second:
+    with start_whole_github() as first, start_whole_github() as second:
         assert first.token != second.token
-    with start_github(token="given") as third:
+    with start_whole_github(token="given") as third:
         assert third.token == "given"

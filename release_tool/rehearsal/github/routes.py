@@ -103,14 +103,6 @@ class GitHubRoutes:
             raise Refusal(404, "Not Found")
         return Response.of_json(self.shapes.release(found))
 
-    def latest(self, request: Request) -> Response:
-        """GET …/releases/latest."""
-        self.may_push(request)
-        found = self.state.releases.get(self.state.latest or 0)
-        if found is None:
-            raise Refusal(404, "Not Found")
-        return Response.of_json(self.shapes.release(found))
-
     def release(self, request: Request) -> Response:
         """GET …/releases/{id}."""
         return Response.of_json(self.shapes.release(self.named_release(request)))
@@ -179,14 +171,6 @@ class GitHubRoutes:
         if sha is None:
             raise Refusal(422, f"No commit found for SHA: {ref}", errors=[])
         return Response.of_json(self.shapes.commit(sha))
-
-    def tag_ref(self, request: Request) -> Response:
-        """GET …/git/ref/tags/{tag}."""
-        self.may_push(request)
-        tag = request.parameters["tag"]
-        if tag not in self.state.tags:
-            raise Refusal(404, "Not Found")
-        return Response.of_json(self.shapes.tag_ref(tag, self.state.tags[tag]))
 
     def immutable(self, request: Request) -> Response:
         """GET …/immutable-releases: 404 where it is off, as GitHub has it."""

@@ -210,12 +210,6 @@ class Shapes:
             "parents": [],
         }
 
-    def tag_ref(self, tag: str, sha: str) -> dict[str, Any]:
-        """Word a git tag's reference."""
-        url = f"{self.root}/git/refs/tags/{tag}"
-        target = {"type": "commit", "sha": sha, "url": f"{self.root}/git/commits/{sha}"}
-        return {"ref": f"refs/tags/{tag}", "node_id": f"REF_{tag}", "url": url, "object": target}
-
 
 def shape_error(refusal: Refusal) -> Response:
     """Word an error as GitHub's API does, or as the HTML page of something in front of it."""

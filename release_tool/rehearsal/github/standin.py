@@ -171,8 +171,8 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
         places = place(api.url)
         stand_in.api, stand_in.content_url = places.api, content.url
         routes = GitHubRoutes(Shapes(places, state), state, token, content.url)
-        api.routes.extend(make_routes(stand_in, routes, places))
         api.routes.extend(lay_out(stand_in, routes) if lay_out else [])
+        api.routes.extend(make_routes(stand_in, routes, places))
         content.routes.extend(make_content_routes(stand_in, routes))
         stack.enter_context(api)
         yield stand_in
@@ -245,7 +245,6 @@ def list_calls(routes: GitHubRoutes) -> list[Call]:
         ("GET", "/repositories/{id}", CallKind.REPOSITORY, routes.repository, None),
         ("GET", RELEASES, CallKind.RELEASES, routes.releases, None),
         ("POST", RELEASES, CallKind.MAKE_DRAFT, routes.make_draft, None),
-        ("GET", f"{RELEASES}/latest", CallKind.LATEST, routes.latest, None),
         ("GET", f"{RELEASES}/tags/{{tag*}}", CallKind.RELEASE_BY_TAG, routes.release_by_tag, None),
         ("GET", one_asset, CallKind.ASSET, routes.asset, None),
         ("DELETE", one_asset, CallKind.REMOVE_ASSET, routes.remove_asset, None),
@@ -253,7 +252,6 @@ def list_calls(routes: GitHubRoutes) -> list[Call]:
         ("DELETE", one_release, CallKind.REMOVE_RELEASE, routes.remove_release, None),
         ("GET", f"{one_release}/assets", CallKind.ASSETS, routes.assets, None),
         ("GET", f"{REPO}/commits/{{ref*}}", CallKind.COMMIT, routes.commit, None),
-        ("GET", f"{REPO}/git/ref/tags/{{tag*}}", CallKind.TAG_REF, routes.tag_ref, None),
         ("GET", f"{REPO}/immutable-releases", CallKind.IMMUTABLE, routes.immutable, None),
         ("POST", f"{REPO}/attestations", CallKind.ATTEST, routes.attest, MAX_BUNDLE_BYTES),
         (
