@@ -44,7 +44,7 @@ def check_installed(needed: tuple[str, ...]) -> None:
     if missing:
         raise UsageError(
             f"an export needs {', '.join(missing)}, which this installation lacks",
-            hint="pip install 'release-tool[export]'",
+            hint="in a checkout of this tool: pip install '.[export]'",
         )
 
 

@@ -200,7 +200,7 @@ def test_every_console_block_runs_or_says_why_not(path: Path, reader: Reader):
 
 def test_from_the_consumers_page_to_a_verified_file_in_two_commands():
     first, second = commands(DOCS / "consumer.md")[:2]
-    assert first == "pip install release-tool"
+    assert first == "pip install ."
     assert second.startswith("release-tool fetch ")
 
 

@@ -330,7 +330,7 @@ def test_no_private_directory_stays_behind(inputs, tmp_path, monkeypatch):
 def test_missing_packages_are_said_with_the_command_to_install_them():
     with pytest.raises(UsageError, match="needs no_such_package") as caught:
         check_installed(("json", "no_such_package"))
-    assert caught.value.hint == "pip install 'release-tool[export]'"
+    assert caught.value.hint == "in a checkout of this tool: pip install '.[export]'"
 
 
 def test_a_silent_worker_is_quoted_as_such(tmp_path):

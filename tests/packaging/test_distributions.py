@@ -64,7 +64,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     [name] = [name for name in files if name.endswith(".whl")]
     with zipfile.ZipFile(place / "one-out" / name) as wheel:
         names = wheel.namelist()
-    assert all(member.startswith(("release_tool/", "release_tool-")) for member in names)
+    assert all(member.startswith(("release_tool/", "model_release_tool-")) for member in names)
     assert "release_tool/py.typed" in names
     assert "release_tool/recipes/apache-2.0.txt" in names
     assert any(member.endswith("licenses/LICENSE") for member in names)
