@@ -1,6 +1,6 @@
 """How this run talks to its user: results on stdout, everything else on stderr.
 
-Holds what `--json`, `--verbose`, `--quiet` and the terminal decide; it knows no command.
+Holds what `--json`, `--verbose`, `--quiet` and the terminal decide, for any command.
 """
 
 import json
@@ -28,7 +28,7 @@ BLANK: Row = ("", "")
 
 @dataclass(slots=True)
 class State:
-    """The run's voice; commands call it and print in no other way. It is a `Progress`.
+    """What prints for a command, which prints in no other way. It is a `Progress`.
 
     `answered` says that the one JSON document is out, so that an error does not print a second.
     """
@@ -59,7 +59,7 @@ class State:
     def say(self, text: str, **style: Any) -> None:
         """Write one line to stderr."""
         styled = click.style(printable(text), **style) if style else printable(text)
-        # Who closed stderr wants no remarks; that is no reason to fail.
+        # A closed stderr is no reason to fail.
         with suppress(OSError):
             click.echo(styled, err=True, color=self.color)
 

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection of a stand-in, on the standard library's request parser.
 
-It carries exchanges over a socket and keeps the limits; it knows no route and no service.
+It reads requests from a socket, sends answers and keeps the limits; routes are in `server.py`.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """One HTTP exchange as values: the request with its streamed body, the answer, the ways to fail.
 
-How they travel over a socket is the business of `connection.py`.
+`connection.py` reads and sends them over a socket.
 """
 
 import json

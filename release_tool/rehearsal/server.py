@@ -1,6 +1,6 @@
 """A small threaded HTTP/1.1 server on 127.0.0.1 that every stand-in of the rehearsal is built on.
 
-It routes, limits and shuts down cleanly; what a request means is its stand-in's business.
+It routes, limits and shuts down cleanly; each stand-in gives the answers.
 
     with LoopbackServer("GitHub", [Route("GET", "/repos/{owner}/{repo}", answer)]) as server:
         ...  # server.url is http://127.0.0.1:PORT
@@ -62,10 +62,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 class LoopbackServer(ThreadingTCPServer):
-    """A stand-in's server: starts on entering, is wholly gone (threads, sockets) on leaving.
+    """A stand-in's server: starts on entering, has no thread and no socket left on leaving.
 
     `port` 0 takes a free one; a fixed port in use raises `UsageError`. `shape_error` words every
-    error answer, also those that the server finds itself (404, 405, 411, 413, 500). More may be
+    error answer, also those that the server gives itself (404, 405, 411, 413, 500). More may be
     added to `routes` at any time. An exception that an answer should not have raised becomes a 500,
     is kept in `faults`, and is raised on leaving, so that a bug of a stand-in never goes unseen.
     """

@@ -38,7 +38,7 @@ from release_tool.rehearsal.github.faults import Fault
     "faults",
     metavar="CALL:FAULT[:NTH[:TIMES]]",
     multiple=True,
-    help="Let GitHub's stand-in fail on cue, like upload:502:2; an unknown one lists all.",
+    help="Make a call of GitHub's stand-in fail, like upload:502:2; an unknown one lists all.",
 )
 @with_settings
 @with_output
@@ -69,7 +69,7 @@ def command(
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
       release-tool rehearse --fault upload:reset:2 --fault publish:lost
     """
-    on_cue = tuple(Fault.parse(fault) for fault in faults)
+    planned = tuple(Fault.parse(fault) for fault in faults)
     real = pinned or unpinned_checkpoint or sources.given
     rehearsal = Rehearsal(
         recipe=settings.recipe,
@@ -78,7 +78,7 @@ def command(
         if real
         else None,
         rekor="v2" if rekor == "v2" else "v1",
-        faults=on_cue,
+        faults=planned,
     )
     with only_one(out, "rehearsing"):
         rehearse(rehearsal, state)

@@ -1,1 +1,1 @@
-"""A GitHub on loopback, as far as releases go, with failures on cue."""
+"""A GitHub on loopback, as far as releases go, with failures where they are asked for."""

@@ -1,6 +1,6 @@
-"""Failures on cue for the GitHub stand-in: which call fails, how, and how often.
+"""Failures of the GitHub stand-in that were asked for: which call fails, how, and how often.
 
-A fault says what happens to a call; finding the call is the business of `standin.py`.
+A fault says what happens to a call; `standin.py` finds the call.
 """
 
 import contextlib
@@ -162,7 +162,7 @@ def refusal_for(kind: FaultKind) -> Refusal:
         case FaultKind.FORBIDDEN:
             return Refusal(403, "Resource not accessible by personal access token")
         case _:
-            return Refusal(int(kind), "An error on cue")
+            return Refusal(int(kind), "An error that was asked for")
 
 
 def truncate(answer: Response) -> Response:

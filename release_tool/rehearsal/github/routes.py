@@ -1,6 +1,6 @@
 """The GitHub stand-in's answers: one method a call, over the state and its rules.
 
-Who may ask is checked here; failing on cue and keeping the log is the business of `standin.py`.
+Who may ask is checked here; `standin.py` has calls fail and keeps the log.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A stand-in for GitHub on 127.0.0.1, as far as releases go: stateful, and able to fail on cue.
+"""A stand-in for GitHub on 127.0.0.1, as far as releases go: stateful, and able to fail as told.
 
 It shares no code with the client in `release_tool/github`, and so none of its misunderstandings.
 """
@@ -99,7 +99,7 @@ class GitHubStandIn:
         origin: str,
         request: Request,
     ) -> Response:
-        """Log a call, let it suffer what is on cue, and give every answer a request id."""
+        """Log a call, let it fail where it is to fail, and give every answer a request id."""
         entry, number = self.log(kind, origin, request)
         fault = find_fault(self.faults, kind, number)
         self.notify("received", entry)
@@ -179,7 +179,7 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
 
 
 def make_content_routes(stand_in: GitHubStandIn, routes: GitHubRoutes) -> list[Route]:
-    """Lay out the other origin, which knows nothing but downloads."""
+    """List the routes of the other origin: downloads alone."""
 
     def make(perform: Callable[[Request], Response]) -> Answer:
         return lambda request: stand_in.answer(
@@ -227,7 +227,7 @@ def make_answer(
     kind: CallKind,
     perform: Callable[[Request], Response],
 ) -> Answer:
-    """Wrap a call of the API: one at a time, logged, checked, with whatever is on cue."""
+    """Wrap a call of the API: one at a time, logged, checked, and failing where it is to fail."""
 
     def act(request: Request, _cue: Cue) -> Response:
         with routes.state.lock:

@@ -1,6 +1,6 @@
 """A certificate transparency log (RFC 6962) that takes precertificates and signs timestamps.
 
-It accepts what chains to its one root; whether a certificate should exist is Fulcio's business.
+It accepts what chains to its one root; Fulcio decides which certificates there are.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """The entries that a Rekor of API version 1 takes, checked and brought into canonical form.
 
-Where they are kept, and what is promised about them, is the log's business.
+The logs keep them, and sign what they promise about them.
 """
 
 import hashlib

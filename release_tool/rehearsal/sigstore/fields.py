@@ -1,6 +1,6 @@
 """Single fields of untrusted requests, read with a refusal where they are not what they should be.
 
-What the fields mean is the services' business.
+The services know what the fields mean.
 """
 
 import base64

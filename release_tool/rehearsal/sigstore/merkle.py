@@ -1,6 +1,6 @@
 """A Merkle tree over the entries of a log (RFC 6962 §2.1), with proofs for any earlier size.
 
-It holds hashes only; what the entries are, and who signs the root, is the log's business.
+It holds hashes only; the logs keep the entries and sign the root.
 """
 
 import hashlib

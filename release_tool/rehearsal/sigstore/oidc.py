@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer that speaks as GitHub Actions does: to a job, and to who checks.
+"""An OpenID Connect issuer with GitHub Actions' endpoints, for a job and for who checks tokens.
 
 The tokens are as good as GitHub's but for their key; whether to believe them is Fulcio's choice.
 """
@@ -86,7 +86,7 @@ class Issuer:
         return Response.of_json({"keys": [public | names]})
 
     def answer_token(self, request: Request) -> Response:
-        """Hand a token to the job that knows the bearer token, for the audience that it names."""
+        """Give a token to the job that sends the bearer token, for the audience that it names."""
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         known = secrets.compare_digest(bearer.encode(), self.bearer.encode())
         if scheme.lower() != "bearer" or not known:

@@ -1,6 +1,6 @@
 """A Rekor of API version 1: entries of kind hashedrekord and dsse 0.0.1, each promised and proved.
 
-It checks signatures and keeps the tree; it never looks at who signed.
+It checks signatures and keeps the tree; who signed is not checked.
 """
 
 import secrets

@@ -1,6 +1,6 @@
 """What both versions of Rekor check before an entry is logged: that its signature is good.
 
-They check it against the certificate in the entry; whose that is, is not their business.
+They check it against the certificate in the entry; whose that is, they do not check.
 """
 
 from cryptography import x509

@@ -1,6 +1,6 @@
 """A timestamp authority (RFC 3161) behind the HTTP API of Sigstore's.
 
-It attests when it saw a digest; what the digest is of, it neither knows nor asks.
+It attests at what time it was sent a digest.
 """
 
 import hashlib
