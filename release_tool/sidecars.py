@@ -55,10 +55,8 @@ def make_sidecars(
         recipe, checkpoint.digest, checkout.license, notice=notice is not None
     )
     contents = {names.license: license_asset}
-    files = [("model", model), ("license", Artifact.of_bytes(names.license, license_asset))]
     if notice is not None:
         contents[names.notice] = notice
-        files.append(("notice", Artifact.of_bytes(names.notice, notice)))
     outputs = OutputsClaim(
         onnx_path=names.model, onnx_sha256=model.digest, skeleton_sha256=proof.lineage.skeleton
     )
@@ -68,9 +66,8 @@ def make_sidecars(
         checkpoint,
         outputs,
         claim_gates(recipe, proof),
-        files,
+        Artifact.of_bytes(names.license, license_asset),
         toolchain=dict(toolchain),
-        model_metadata=dict(proof.contract.metadata),
     )
     return {**contents, names.manifest: manifest.encode()}
 

@@ -3,7 +3,6 @@
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.provenance.manifest import (
-    MANIFEST_SCHEMA,
     RUN_PROVENANCE_SCHEMA,
     ContractClaim,
     ExportClaim,
@@ -15,8 +14,11 @@ from release_tool.provenance.manifest import (
     ParityClaim,
     ParityInputClaim,
     RunClaim,
+    RunInputs,
+    RunOutputs,
     UpstreamClaim,
 )
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
 
 STANDIN = make_recipe(make_checkpoint())
@@ -30,7 +32,7 @@ def digest(text: str) -> Sha256:
 def example_manifest() -> Manifest:
     """State an export that never happened, with a value in every field."""
     return Manifest(
-        schema=MANIFEST_SCHEMA,
+        schema=U2NETP.formats.manifest_schema,
         model_id="example_v1",
         upstream=UpstreamClaim(
             repo="https://example.org/up",
@@ -51,7 +53,7 @@ def example_manifest() -> Manifest:
             input_name="input",
             output_name="saliency_map",
             selected_upstream_output="d0",
-            metadata_written={"model_id": "example_v1"},
+            metadata_written=True,
         ),
         outputs=OutputsClaim(
             onnx_path="example_v1.onnx",
@@ -85,13 +87,21 @@ def example_manifest() -> Manifest:
         unpinned=(),
         run_provenance=RunClaim(
             schema=RUN_PROVENANCE_SCHEMA,
-            entrypoint="release-tool export",
-            argv=("release-tool", "export"),
+            entrypoint=FileClaim.file("tool/main.py", digest("program")),
+            argv=("export", "--recipe", "example"),
             args={"recipe": "example"},
-            inputs=(FileClaim(role="checkpoint", path="net.pth", sha256=digest("checkpoint")),),
-            outputs=(
-                FileClaim(role="model", path="example_v1.onnx", sha256=digest("model")),
-                FileClaim(role="license", path="Apache-2.0-example.txt", sha256=digest("asset")),
+            inputs=RunInputs(
+                upstream_dir=FileClaim(path="upstream", exists=True, kind="directory"),
+                upstream_module=FileClaim.file("upstream/model/net.py", digest("module")),
+                upstream_checkpoint=FileClaim.file("upstream/net.pth", digest("checkpoint")),
+                upstream_license=FileClaim.file("upstream/LICENSE", digest("license")),
+                upstream_notice=FileClaim.file("upstream/NOTICE", digest("notice")),
+            ),
+            outputs=RunOutputs(
+                onnx=FileClaim.file("example_v1.onnx", digest("model")),
+                license=FileClaim.file("Apache-2.0-example.txt", digest("asset")),
+                notice=FileClaim.file("NOTICE-example.txt", digest("notice")),
+                manifest=FileClaim.file("example_v1.manifest.json", None),
             ),
         ),
     )

@@ -123,7 +123,8 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
     rows = file_rows(files)
     rows += [BLANK, *verdict_rows(verified, verbose=state.verbose)]
     manifest = Manifest.parse(
-        read_limited(rehearsal.out / recipe.names.manifest, MANIFEST_LIMIT_BYTES)
+        read_limited(rehearsal.out / recipe.names.manifest, MANIFEST_LIMIT_BYTES),
+        recipe.formats.manifest_schema,
     )
     if not verified.unpinned and unpinned_claims(manifest, rehearsal.recipe):
         text = f"by {rehearsal.recipe.name}: a stand-in, which a verdict by that recipe refuses"

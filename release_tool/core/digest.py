@@ -2,28 +2,28 @@
 
 import hashlib
 import string
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Self
 
 from release_tool.core.errors import InputError
 from release_tool.core.files import open_regular
+from release_tool.core.hexadecimal import HexText
 
 HEX_DIGITS = frozenset(string.hexdigits.lower())
 PREFIX = "sha256:"
 CHUNK_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Sha256:
+class Sha256(HexText):
     """The SHA-256 digest of some bytes (FIPS 180-4), as 64 lowercase hexadecimal digits."""
 
-    hex: str
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if len(self.hex) != 64 or not HEX_DIGITS.issuperset(self.hex):
-            raise InputError(f"not a SHA-256 digest: {self.hex[:80]!r}")
+    def __init__(self, digits: str) -> None:
+        if len(digits) != 64 or not HEX_DIGITS.issuperset(digits):
+            raise InputError(f"not a SHA-256 digest: {digits[:80]!r}")
+        super().__init__(digits)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Self
 
 from release_tool.core.errors import InputError, UsageError
+from release_tool.core.hexadecimal import HexText
 
 OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -104,11 +105,10 @@ class Destination:
         return f"{self.repo}@{self.tag}"
 
 
-@dataclass(frozen=True, slots=True)
-class CommitId:
+class CommitId(HexText):
     """A git commit, as 40 lowercase hexadecimal digits."""
 
-    hex: str
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -116,9 +116,6 @@ class CommitId:
         if not COMMIT.fullmatch(text):
             raise InputError(f"not a full git commit id: {text[:80]!r}")
         return cls(text)
-
-    def __str__(self) -> str:
-        return self.hex
 
 
 def check_number(text: str | None) -> None:

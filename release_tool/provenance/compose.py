@@ -1,12 +1,11 @@
-"""Composes a manifest from what the stages found out; it measures nothing itself."""
+"""Composes a manifest from what the stages found out; it measures nothing of the model itself."""
 
-from collections.abc import Iterable
+from importlib.resources import files
 
 from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.provenance.manifest import (
-    MANIFEST_SCHEMA,
     RUN_PROVENANCE_SCHEMA,
     ExportClaim,
     FileClaim,
@@ -14,12 +13,14 @@ from release_tool.provenance.manifest import (
     Manifest,
     OutputsClaim,
     RunClaim,
+    RunInputs,
+    RunOutputs,
     UpstreamClaim,
 )
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
 
-ENTRYPOINT = "release-tool export"
+ENTRYPOINT = "release_tool/__main__.py"
 
 
 def make_manifest(
@@ -28,22 +29,21 @@ def make_manifest(
     checkpoint: Checkpoint,
     outputs: OutputsClaim,
     gates: GatesClaim,
-    files: Iterable[tuple[str, Artifact]],
+    license_asset: Artifact,
     *,
     toolchain: dict[str, str],
-    model_metadata: dict[str, str],
 ) -> Manifest:
-    """State one export; `files` are the (role, artifact) pairs that came out of it."""
+    """State one export, of whose files the licence asset is one and the NOTICE upstream's."""
     return Manifest(
-        schema=MANIFEST_SCHEMA,
+        schema=recipe.formats.manifest_schema,
         model_id=recipe.model_id,
         upstream=claim_upstream(recipe, checkout, checkpoint),
-        export=claim_export(recipe, model_metadata),
+        export=claim_export(recipe),
         outputs=outputs,
         gates=gates,
         toolchain=toolchain,
         unpinned=(),
-        run_provenance=claim_run(recipe, checkout, checkpoint, files),
+        run_provenance=claim_run(recipe, checkout, checkpoint, outputs, license_asset),
     )
 
 
@@ -63,8 +63,8 @@ def claim_upstream(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -
     )
 
 
-def claim_export(recipe: Recipe, model_metadata: dict[str, str]) -> ExportClaim:
-    """State the interface that the model was exported with."""
+def claim_export(recipe: Recipe) -> ExportClaim:
+    """State the interface that the model was exported with; every export writes metadata."""
     graph = recipe.graph
     return ExportClaim(
         opset=graph.opset,
@@ -73,7 +73,7 @@ def claim_export(recipe: Recipe, model_metadata: dict[str, str]) -> ExportClaim:
         input_name=graph.input_name,
         output_name=graph.output_name,
         selected_upstream_output=f"d{graph.selected_output}",
-        metadata_written=model_metadata,
+        metadata_written=True,
     )
 
 
@@ -81,7 +81,8 @@ def claim_run(
     recipe: Recipe,
     checkout: Checkout,
     checkpoint: Checkpoint,
-    files: Iterable[tuple[str, Artifact]],
+    outputs: OutputsClaim,
+    license_asset: Artifact,
 ) -> RunClaim:
     """State the run with role-relative names, so that another machine's run reads the same."""
     args = {
@@ -89,23 +90,46 @@ def claim_run(
         "upstream_dir": "upstream",
         "checkpoint": f"upstream/{recipe.checkpoint.path}",
     }
-    argv = [part for key, value in args.items() for part in (f"--{key.replace('_', '-')}", value)]
-    inputs = {
-        "module": (recipe.upstream.module_path, Sha256.of_bytes(checkout.module)),
-        "license": (recipe.upstream.license_path, Sha256.of_bytes(checkout.license)),
-        "checkpoint": (recipe.checkpoint.path, checkpoint.digest),
-    }
+    options = (
+        part for key, value in args.items() for part in (f"--{key.replace('_', '-')}", value)
+    )
     return RunClaim(
         schema=RUN_PROVENANCE_SCHEMA,
-        entrypoint=ENTRYPOINT,
-        argv=(*ENTRYPOINT.split(), *argv),
+        entrypoint=claim_entrypoint(),
+        argv=("export", *options),
         args=args,
-        inputs=tuple(
-            FileClaim(role=role, path=f"upstream/{path}", sha256=digest)
-            for role, (path, digest) in inputs.items()
-        ),
-        outputs=tuple(
-            FileClaim(role=role, path=artifact.name, sha256=artifact.digest)
-            for role, artifact in files
+        inputs=claim_inputs(recipe, checkout, checkpoint),
+        outputs=RunOutputs(
+            onnx=FileClaim.file(outputs.onnx_path, outputs.onnx_sha256),
+            license=FileClaim.file(license_asset.name, license_asset.digest),
+            notice=FileClaim.file(recipe.names.notice, notice_digest(checkout)),
+            manifest=FileClaim.file(recipe.names.manifest, None),
         ),
     )
+
+
+def claim_entrypoint() -> FileClaim:
+    """State the module that `release-tool` starts in, by its own bytes."""
+    source = files("release_tool").joinpath("__main__.py").read_bytes()
+    return FileClaim.file(ENTRYPOINT, Sha256.of_bytes(source))
+
+
+def claim_inputs(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -> RunInputs:
+    """State what was read, as if the checkpoint lay where upstream has it."""
+    upstream = recipe.upstream
+    return RunInputs(
+        upstream_dir=FileClaim(path="upstream", exists=True, kind="directory"),
+        upstream_module=FileClaim.file(
+            f"upstream/{upstream.module_path}", Sha256.of_bytes(checkout.module)
+        ),
+        upstream_checkpoint=FileClaim.file(f"upstream/{recipe.checkpoint.path}", checkpoint.digest),
+        upstream_license=FileClaim.file(
+            f"upstream/{upstream.license_path}", Sha256.of_bytes(checkout.license)
+        ),
+        upstream_notice=FileClaim.file(f"upstream/{checkout.notice_path}", notice_digest(checkout)),
+    )
+
+
+def notice_digest(checkout: Checkout) -> Sha256 | None:
+    """Return the digest of upstream's NOTICE, or None where there is none."""
+    return None if checkout.notice is None else Sha256.of_bytes(checkout.notice)

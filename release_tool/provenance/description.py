@@ -6,9 +6,7 @@ from release_tool.provenance.manifest import Manifest
 def describe_release(manifest: Manifest, identity: str, issuer: str) -> str:
     """Write the release's text in GitHub's Markdown, of what its manifest claims."""
     upstream, model = manifest.upstream, manifest.outputs.onnx_path
-    license_asset = next(
-        claim.path for claim in manifest.run_provenance.outputs if claim.role == "license"
-    )
+    license_asset = manifest.run_provenance.outputs.license.path
     made = (
         f"{code(model)}, converted to ONNX from {code(upstream.module_path)} of "
         f"{code(upstream.repo)} at {code(str(upstream.commit))}, with the checkpoint "

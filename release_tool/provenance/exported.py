@@ -4,8 +4,10 @@ Checks files against their manifest, and the manifest against the recipe's pins;
 exist yet at this point.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
@@ -39,8 +41,8 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
         raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
     names = recipe.names
     content = read_limited(directory / names.manifest, MANIFEST_LIMIT_BYTES)
-    manifest = Manifest.parse(content)
-    stated = {claim.path: claim.sha256 for claim in manifest.run_provenance.outputs}
+    manifest = Manifest.parse(content, recipe.formats.manifest_schema)
+    stated = manifest.run_provenance.outputs.digests
     expected = [names.model, names.license]
     if manifest.upstream.notice_present:
         expected.append(names.notice)

@@ -1,150 +1,101 @@
 """The manifest: what was exported from what, by which toolchain, and what the gates found.
 
-Holds its shape, its one canonical encoding and its schema; it computes nothing.
+Holds its shape, its one canonical encoding and its schema; it computes nothing. Its keys and their
+spelling are the fork's (`u2netp-mirror-export-manifest-v1`); ours stand beside them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
-)
+import msgspec
 
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, encode_json, parse_json_object
 from release_tool.core.errors import InputError
+from release_tool.core.hexadecimal import HexText
 from release_tool.core.names import CommitId
 
-MANIFEST_SCHEMA: Final = "u2netp-mirror-export-manifest-v1"
 RUN_PROVENANCE_SCHEMA: Final = "ai-run-provenance-v1"
 MANIFEST_LIMIT_BYTES = 1024 * 1024
 MAX_TEXT = 2000
 
-T = TypeVar("T")
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+HEX_LENGTHS: dict[type, int] = {Sha256: 64, CommitId: 40}
 
 
-def reader(kind: type[T], parse: Callable[[str], T]) -> PlainValidator:
-    """Read a value of `core` from text for pydantic, which wants a ValueError where it is none."""
-
-    def read(value: object) -> T:
-        if isinstance(value, kind):
-            return value
-        try:
-            return parse(str(value))
-        except InputError as error:
-            raise ValueError(str(error)) from error
-
-    return PlainValidator(read)
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the manifest, which takes the fields that it has and no other."""
 
 
-def text_schema(pattern: str) -> WithJsonSchema:
-    """Describe a value that is text of a certain form."""
-    return WithJsonSchema({"type": "string", "pattern": pattern})
-
-
-Digest = Annotated[
-    Sha256, reader(Sha256, Sha256.parse), PlainSerializer(str), text_schema("^sha256:[0-9a-f]{64}$")
-]
-Commit = Annotated[
-    CommitId, reader(CommitId, CommitId.parse), PlainSerializer(str), text_schema("^[0-9a-f]{40}$")
-]
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-Count = Annotated[int, Field(ge=0)]
-Size = tuple[Count, Count]
-STRICT = ConfigDict(extra="forbid", strict=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamClaim:
+class UpstreamClaim(Claim, frozen=True, kw_only=True):
     """What the export started from; paths are relative to the upstream tree."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     repo: Text
-    commit: Commit
+    commit: CommitId
     module_path: Text
-    module_sha256: Digest
+    module_sha256: Sha256
     checkpoint_path: Text
-    checkpoint_sha256: Digest
-    checkpoint_tensors_sha256: Digest
+    checkpoint_sha256: Sha256
+    checkpoint_tensors_sha256: Sha256
     license_path: Text
-    license_sha256: Digest
+    license_sha256: Sha256
     notice_present: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportClaim:
+class ExportClaim(Claim, frozen=True, kw_only=True):
     """The interface of the model; `height` and `width` are the traced example's pixels."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     opset: Count
     height: Count
     width: Count
     input_name: Text
     output_name: Text
     selected_upstream_output: Text
-    metadata_written: dict[str, Text]
+    metadata_written: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputsClaim:
+class OutputsClaim(Claim, frozen=True, kw_only=True):
     """The model's file name and digest, and the digest of its graph without any weights."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     onnx_path: Text
-    onnx_sha256: Digest
-    skeleton_sha256: Digest
+    onnx_sha256: Sha256
+    skeleton_sha256: Sha256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractClaim:
+class ContractClaim(Claim, frozen=True, kw_only=True):
     """What the contract gate counted in the model."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     ir_version: Count
     opset: Count
     nodes: Count
     initializers: Count
-    operators: dict[str, Count]
+    operators: dict[Text, Count]
     size_bytes: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineageClaim:
+class LineageClaim(Claim, frozen=True, kw_only=True):
     """How many tensors of the checkpoint there are, and how many stand at their place."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     tensors: Count
     in_place: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParityInputClaim:
+class ParityInputClaim(Claim, frozen=True, kw_only=True):
     """An input that was compared: a picture of upstream's tree with its digest, or "drawn"."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     source: Text
-    sha256: Digest | None
+    sha256: Sha256 | None
     height: Count
     width: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParityClaim:
+class ParityClaim(Claim, frozen=True, kw_only=True):
     """The comparisons that held, and their bounds.
 
     The errors themselves vary with the processor, so they are printed and not recorded: the
     manifest is a function of inputs and toolchain alone.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     reference: Literal["torch float64"]
     inputs: tuple[ParityInputClaim, ...]
     error_ratio_at_most: float
@@ -154,91 +105,142 @@ class ParityClaim:
     range_at_least: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatesClaim:
+class GatesClaim(Claim, frozen=True, kw_only=True):
     """What the gates measured before anything was signed."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     contract: ContractClaim
     lineage: LineageClaim
     parity: ParityClaim
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileClaim:
-    """A file that went into the run or came out of it, by its role."""
+class FileClaim(Claim, frozen=True, kw_only=True, omit_defaults=True):
+    """A file or directory of the run, under a name that no machine decides.
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    role: Text
+    A file has its digest; a directory has none, nor has what was not there.
+    """
+
     path: Text
-    sha256: Digest
+    exists: bool
+    kind: Literal["file", "directory", "missing"]
+    sha256: Sha256 | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if self.exists == (self.kind == "missing"):
+            raise ValueError(f"what is {self.kind} cannot have `exists` {self.exists}")
+        if (self.digest is not None) != (self.kind == "file"):
+            raise ValueError("a file has a `sha256`, and nothing else has one")
+
+    @classmethod
+    def file(cls, path: str, digest: Sha256 | None) -> Self:
+        """Describe a file by its digest; None where there is no such file."""
+        if digest is None:
+            return cls(path=path, exists=False, kind="missing")
+        return cls(path=path, exists=True, kind="file", sha256=digest)
+
+    @property
+    def digest(self) -> Sha256 | None:
+        """The digest of a file, or None."""
+        return self.sha256 if isinstance(self.sha256, Sha256) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunClaim:
+class RunInputs(Claim, frozen=True, kw_only=True):
+    """What the run read, by role."""
+
+    upstream_dir: FileClaim
+    upstream_module: FileClaim
+    upstream_checkpoint: FileClaim
+    upstream_license: FileClaim
+    upstream_notice: FileClaim
+
+
+class RunOutputs(Claim, frozen=True, kw_only=True):
+    """What the run wrote, by role; the manifest was not there yet when it was described."""
+
+    onnx: FileClaim
+    license: FileClaim
+    notice: FileClaim
+    manifest: FileClaim
+
+    @property
+    def digests(self) -> dict[str, Sha256]:
+        """Map the names of the files that were written to their digests, the model's first."""
+        claims = (self.onnx, self.license, self.notice)
+        return {claim.path: claim.digest for claim in claims if claim.digest is not None}
+
+
+class RunClaim(Claim, frozen=True, kw_only=True):
     """The run as it could be repeated: every path is a role-relative name, never this machine's."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     schema: Literal["ai-run-provenance-v1"]
-    entrypoint: Text
+    entrypoint: FileClaim
     argv: tuple[Text, ...]
-    args: dict[str, Text]
-    inputs: tuple[FileClaim, ...]
-    outputs: tuple[FileClaim, ...]
+    args: dict[Text, Text]
+    inputs: RunInputs
+    outputs: RunOutputs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """The JSON sidecar of a release, schema `u2netp-mirror-export-manifest-v1`.
+class Manifest(Claim, frozen=True, kw_only=True):
+    """The JSON sidecar of a release; `schema` is the name that the recipe gives to its form.
 
     `unpinned` names the claims that are not what the recipe pins, where it was signed in spite of
     that.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    schema: Literal["u2netp-mirror-export-manifest-v1"]
+    schema: Text
     model_id: Text
     upstream: UpstreamClaim
     export: ExportClaim
     outputs: OutputsClaim
     gates: GatesClaim
-    toolchain: dict[str, Text]
+    toolchain: dict[Text, Text]
     unpinned: tuple[Text, ...]
     run_provenance: RunClaim
 
     @classmethod
-    def parse(cls, content: bytes) -> Self:
-        """Read a manifest from untrusted bytes.
+    def parse(cls, content: bytes, schema: str) -> Self:
+        """Read a manifest from untrusted bytes; `schema` is the recipe's.
 
-        Raises `InputError` for an unknown schema, a missing, surplus or malformed field, and for
+        Raises `InputError` for another schema, a missing, surplus or malformed field, and for
         any bytes but those that `encode` writes, so that two readers cannot differ.
         """
         document = parse_json_object(content, "the manifest")
-        if document.get("schema") != MANIFEST_SCHEMA:
+        if document.get("schema") != schema:
             found = str(document.get("schema"))[:80]
-            raise InputError(f"the manifest's schema is {found!r}, not {MANIFEST_SCHEMA!r}")
+            raise InputError(f"the manifest's schema is {found!r}, not {schema!r}")
         try:
-            manifest: Self = adapter().validate_python(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"the manifest's {where}: {first['msg']}") from error
+            manifest = msgspec.convert(document, cls, dec_hook=read_hex)
+        except msgspec.ValidationError as error:
+            raise InputError(f"the manifest is malformed: {str(error)[:300]}") from error
         if manifest.encode() != content:
             raise InputError("the manifest is not in its canonical form")
         return manifest
 
     def encode(self) -> bytes:
-        """Write the manifest's canonical bytes."""
-        return encode_json(adapter().dump_python(self, mode="json"))
+        """Write the manifest's canonical bytes, with its keys sorted."""
+        return encode_json(msgspec.to_builtins(self, enc_hook=write_hex, order="sorted"))
 
 
-@cache
-def adapter() -> TypeAdapter[Any]:
-    """Build the validator once, and only where a manifest is read or written."""
-    return TypeAdapter(Manifest)
+def read_hex(kind: type, value: object) -> Sha256 | CommitId:
+    """Read bare digits for msgspec, which wants a TypeError or ValueError where they are none."""
+    if not isinstance(value, str):
+        raise TypeError("Expected `str`")
+    try:
+        return Sha256(value) if kind is Sha256 else CommitId.parse(value)
+    except InputError as error:
+        raise ValueError(error.message) from error
 
 
-def manifest_schema() -> JsonObject:
-    """Return the manifest's JSON Schema (draft 2020-12), as kept in `docs/`."""
-    schema = adapter().json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+def write_hex(value: HexText) -> str:
+    """Write a digest or a commit as bare digits."""
+    return value.hex
+
+
+def manifest_schema(schema: str) -> JsonObject:
+    """Return the JSON Schema (draft 2020-12) of a recipe's manifest, as kept in `docs/`."""
+
+    def describe_hex(kind: type) -> JsonObject:
+        return {"type": "string", "pattern": f"^[0-9a-f]{{{HEX_LENGTHS[kind]}}}$"}
+
+    described = msgspec.json.schema(Manifest, schema_hook=describe_hex)
+    described["$defs"]["Manifest"]["properties"]["schema"] = {"const": schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}

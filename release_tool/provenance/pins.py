@@ -5,7 +5,7 @@ speaks of another model than the one that the recipe's name promises.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from release_tool.core.errors import InputError
 from release_tool.provenance.manifest import Manifest
@@ -51,6 +51,17 @@ def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
             ("upstream.license_sha256", pin.license_sha256, upstream.license_sha256),
             ("outputs.skeleton_sha256", pinned_skeleton or skeleton, skeleton),
         ]
+    )
+
+
+def claimed_recipe(manifest: Manifest, recipe: Recipe) -> Recipe:
+    """Return a recipe that pins what the manifest claims, where its model's metadata says it."""
+    upstream = manifest.upstream
+    return replace(
+        recipe,
+        model_id=manifest.model_id,
+        upstream=replace(recipe.upstream, repo=upstream.repo, commit=upstream.commit),
+        checkpoint=replace(recipe.checkpoint, sha256=upstream.checkpoint_sha256),
     )
 
 

@@ -159,7 +159,7 @@ def dependencies(manifest: Manifest) -> list[JsonObject]:
     }
     packages = [
         {"name": name, "uri": package_url(name, version)}
-        for name, version in manifest.toolchain.items()
+        for name, version in sorted(manifest.toolchain.items())
     ]
     return [checkout, checkpoint, *packages]
 

@@ -19,6 +19,9 @@ OPERATORS = frozenset(
     """.split()
 )
 
+METADATA_PREFIX = "lusoris."
+"""Its exporters, ai/scripts/export_*.py, open the key of each metadata entry with it."""
+
 MAX_LOOPS = 16
 MAX_SUBGRAPH_DEPTH = 8
 MIB = 1024 * 1024

@@ -5,23 +5,27 @@ from release_tool.recipes.recipe import Recipe
 
 
 def make_metadata(recipe: Recipe, checkpoint: Sha256) -> dict[str, str]:
-    """Return a model's metadata, in its order (Apache-2.0 §4(b): that, and how, it was changed)."""
-    return {
+    """Return a model's metadata in its order, by key (Apache-2.0 §4(b): that it was changed)."""
+    graph, upstream = recipe.graph, recipe.upstream
+    written = {
         "model_id": recipe.model_id,
-        "upstream_repo": recipe.upstream.repo,
-        "upstream_commit": str(recipe.upstream.commit),
-        "checkpoint_sha256": str(checkpoint),
+        "upstream_repo": upstream.repo,
+        "upstream_commit": str(upstream.commit),
+        "upstream_checkpoint_sha256": checkpoint.hex,
         "license": "Apache-2.0",
-        "conversion_note": (
-            "This is a modified form of the original work (Apache License 2.0, section 4(b)): "
-            f"{recipe.upstream.class_name} was converted from PyTorch to ONNX by release-tool, "
-            f"output {recipe.graph.selected_output} of its forward pass alone is kept, and the "
+        "conversion": (
+            f"torch.onnx.export opset {graph.opset}; selected upstream d{graph.selected_output} "
+            f"and renamed to {graph.output_name}. This is a modified form of the original work "
+            f"(Apache License 2.0, section 4(b)): {upstream.class_name} was converted from PyTorch "
+            "to ONNX by release-tool, one output of its forward pass alone is kept, and the "
             "weights are unchanged."
         ),
     }
+    prefix = recipe.formats.metadata_prefix
+    return {f"{prefix}{key}": written[key] for key in sorted(written)}
 
 
 def pinned_metadata(recipe: Recipe) -> dict[str, str]:
     """Return what the metadata of a pinned export says of its origin, without how it was made."""
     written = make_metadata(recipe, recipe.checkpoint.sha256)
-    return {key: value for key, value in written.items() if "conversion" not in key}
+    return {key: value for key, value in written.items() if not key.endswith("conversion")}

@@ -1,5 +1,6 @@
 """The shape of a recipe, and nothing about any one model."""
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -7,6 +8,9 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.names import CommitId, RepoSlug, check_asset_name, check_number
 from release_tool.core.refs import check_ref
+
+SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+METADATA_PREFIX = re.compile(r"([A-Za-z0-9_-]+\.){0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,24 @@ class ReleaseNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Formats:
+    """How the consumer spells what travels with the model.
+
+    `manifest_schema` names the manifest's form, `metadata_prefix` opens each key of the model's own
+    metadata.
+    """
+
+    manifest_schema: str
+    metadata_prefix: str
+
+    def __post_init__(self) -> None:
+        if not SCHEMA_NAME.fullmatch(self.manifest_schema):
+            raise InputError(f"not a name of a schema: {self.manifest_schema[:80]!r}")
+        if not METADATA_PREFIX.fullmatch(self.metadata_prefix):
+            raise InputError(f"not a prefix of metadata keys: {self.metadata_prefix[:80]!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class Attribution:
     """Whom the licence asset credits (Apache-2.0 §4(c)), and the paper."""
 
@@ -207,6 +229,7 @@ class Recipe:
     graph: GraphSpec
     parity: ParitySpec
     names: ReleaseNames
+    formats: Formats
     attribution: Attribution
     publisher: Publisher
 

@@ -31,8 +31,8 @@ PARITY = ParitySpec(
     ),
     # Over 150 inputs of trained, random and synthetic weights the largest error's ratio was 0.2 to
     # 1.6, over 20 the mean error's 0.8 to 1.3.
-    error_ratio=3,
-    mean_error_ratio=2,
+    error_ratio=3.0,
+    mean_error_ratio=2.0,
     # A grey level is 4e-3. Weights that have learnt nothing leave PyTorch itself 6e-8 off.
     error_floor=1e-7,
     # The trained network leaves 2 to 30 % of a picture's map undecided.

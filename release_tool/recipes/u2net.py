@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from release_tool.core.digest import Sha256
 from release_tool.recipes import consumer, saliency
-from release_tool.recipes.recipe import CheckpointPin, Recipe, ReleaseNames
+from release_tool.recipes.recipe import CheckpointPin, Formats, Recipe, ReleaseNames
 from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, UPSTREAM
 
 U2NET = Recipe(
@@ -40,6 +40,7 @@ U2NET = Recipe(
         notice="NOTICE-u2net.txt",
         installed_model="u2net_mirror.onnx",
     ),
+    formats=Formats("u2net-mirror-export-manifest-v1", consumer.METADATA_PREFIX),
     attribution=ATTRIBUTION,
     publisher=consumer.PUBLISHER,
 )

@@ -6,6 +6,7 @@ from release_tool.recipes import consumer, saliency
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
+    Formats,
     GraphSpec,
     Recipe,
     ReleaseNames,
@@ -80,6 +81,7 @@ U2NETP = Recipe(
         notice="NOTICE-u2netp.txt",
         installed_model="u2netp_mirror.onnx",
     ),
+    formats=Formats("u2netp-mirror-export-manifest-v1", consumer.METADATA_PREFIX),
     attribution=ATTRIBUTION,
     publisher=consumer.PUBLISHER,
 )

@@ -28,6 +28,7 @@ class Checkout:
     """An audited checkout; what it holds are the very bytes that were checked.
 
     `pictures` are the parity gate's, by their path.
+    `notice_path` names the NOTICE at the top of the tree, also where there is none.
     """
 
     directory: Path
@@ -37,6 +38,7 @@ class Checkout:
     license: bytes
     notice: bytes | None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    notice_path: str = "NOTICE"
 
 
 def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
@@ -64,9 +66,9 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         # 5. Nothing else was changed, openly or with the index told to look away.
         check_clean(repository, recipe)
         # 6. The NOTICE comes from the commit: no digest pins it.
-        notice = read_notice(repository)
+        notice, name = read_notice(repository)
         return Checkout(
-            directory, pin.repo, repository.commit, module, license_text, notice, pictures
+            directory, pin.repo, repository.commit, module, license_text, notice, pictures, name
         )
 
 
@@ -126,12 +128,12 @@ def listed(paths: list[str]) -> str:
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
 
 
-def read_notice(repository: WorkingCopy) -> bytes | None:
-    """Read the NOTICE at the top of the commit, if upstream has one."""
+def read_notice(repository: WorkingCopy) -> tuple[bytes | None, str]:
+    """Read the NOTICE at the top of the commit, if upstream has one, and its name."""
     blobs = {blob.path: blob for blob in repository.blobs()}
     name = find_notice(list(blobs))
     if name is None:
-        return None
+        return None, "NOTICE"
     if blobs[name].mode not in REGULAR_MODES:
         raise InputError(f"{name} of the checkout is not a regular file")
-    return repository.read(blobs[name], MAX_SOURCE_BYTES)
+    return repository.read(blobs[name], MAX_SOURCE_BYTES), name

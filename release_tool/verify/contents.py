@@ -3,11 +3,10 @@
 Runs after the signatures hold; what a statement says is worth nothing before.
 """
 
-from dataclasses import replace
-
 from release_tool.core.digest import Sha256
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.pins import claimed_recipe
 from release_tool.provenance.statement import (
     LOCAL_BUILDER,
     PAYLOAD_TYPE,
@@ -15,7 +14,7 @@ from release_tool.provenance.statement import (
     Statement,
     dependencies,
 )
-from release_tool.recipes.metadata import pinned_metadata
+from release_tool.recipes.metadata import make_metadata, pinned_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.refusal import mismatch, reading, show
@@ -173,11 +172,9 @@ def check_manifest(
     ):
         if expected != actual:
             raise mismatch(what, expected=expected, actual=actual, hint=hint)
-    for output in manifest.run_provenance.outputs:
-        if output.path in files and files[output.path] != output.sha256:
-            raise mismatch(
-                f"digest of {output.path}", expected=output.sha256, actual=files[output.path]
-            )
+    for name, digest in manifest.run_provenance.outputs.digests.items():
+        if name in files and files[name] != digest:
+            raise mismatch(f"digest of {name}", expected=digest, actual=files[name])
     said = ["the manifest is about this model"]
     if sidecars.license is not None:
         with reading("the licence"):
@@ -207,34 +204,23 @@ def check_dependencies(statement: Statement, manifest: Manifest) -> None:
 
 
 def check_metadata(manifest: Manifest, evidence: Evidence, recipe: Recipe) -> str:
-    """(12) Refuse a model whose embedded metadata is not what the manifest says was written."""
+    """(12) Refuse a model whose embedded metadata is not what the manifest's claims make it.
+
+    1. Every key that an export writes, and no other; none where the manifest says that none was.
+    2. The origin that the manifest states. How the conversion is described the recipe decides.
+    """
     with reading("the model"):
         actual = embedded_metadata(evidence)
-    expected = manifest.export.metadata_written
-    if actual != expected:
-        keys = sorted(key for key in {*actual, *expected} if actual.get(key) != expected.get(key))
-        raise mismatch(
-            f"the model's metadata {show(keys[0])!r}",
-            expected=expected.get(keys[0]),
-            actual=actual.get(keys[0]),
-        )
-    check_origin(manifest, actual, recipe)
-    return f"{len(actual)} properties in the model are the manifest's"
-
-
-def check_origin(manifest: Manifest, actual: dict[str, str], recipe: Recipe) -> None:
-    """(12) Refuse a model that names another origin than its manifest does; `recipe` says where."""
-    upstream = manifest.upstream
-    claimed = replace(
-        recipe,
-        model_id=manifest.model_id,
-        upstream=replace(recipe.upstream, repo=upstream.repo, commit=upstream.commit),
-        checkpoint=replace(recipe.checkpoint, sha256=upstream.checkpoint_sha256),
-    )
-    for key, expected in pinned_metadata(claimed).items():
-        if actual.get(key, expected) != expected:
+    claimed = claimed_recipe(manifest, recipe)
+    written = make_metadata(claimed, claimed.checkpoint.sha256)
+    keys = set(written) if manifest.export.metadata_written else set()
+    stated = pinned_metadata(claimed)
+    for key in sorted({*actual, *keys}):
+        expected = stated.get(key, actual.get(key, "")) if key in keys else None
+        if actual.get(key) != expected:
             raise mismatch(
-                f"the model's metadata {key}",
-                expected=f"{expected}, as the manifest says",
-                actual=actual[key],
+                f"the model's metadata {show(key)!r}",
+                expected=expected and f"{expected}, as the manifest says",
+                actual=actual.get(key),
             )
+    return f"{len(actual)} properties in the model are the manifest's"

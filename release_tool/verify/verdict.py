@@ -147,11 +147,11 @@ def check_signed_manifest(
     evidence: Evidence, sidecars: Sidecars, content: bytes, statement: "Statement", ladder: Ladder
 ) -> "Manifest":
     """(11) and (12) Hold a manifest that a statement signs against everything it speaks of."""
-    from release_tool.provenance.manifest import Manifest  # noqa: PLC0415  (pydantic is slow)
+    from release_tool.provenance.manifest import Manifest  # noqa: PLC0415  (only where it is signed)
     from release_tool.verify.contents import check_manifest, check_metadata  # noqa: PLC0415
 
     with reading("the manifest"):
-        manifest = Manifest.parse(content)
+        manifest = Manifest.parse(content, sidecars.recipe.formats.manifest_schema)
     ladder.report(11, check_manifest(manifest, statement, evidence, sidecars))
     ladder.report(12, check_metadata(manifest, evidence, sidecars.recipe))
     return manifest

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from release_tool.cli.main import COMMANDS, cli
 from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
+from release_tool.recipes.catalog import RECIPES
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 80
@@ -63,8 +64,10 @@ def generated() -> Iterator[tuple[Path, str]]:
     readme = fill(readme, "commands", command_table())
     yield ROOT / "README.md", fill(readme, "exit-codes", exit_code_table())
     yield ROOT / "docs/commands.md", command_reference()
-    schema = json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
-    yield ROOT / "docs/manifest.schema.json", schema
+    for recipe in RECIPES.values():
+        name = recipe.formats.manifest_schema
+        schema = json.dumps(manifest_schema(name), indent=2, ensure_ascii=False) + "\n"
+        yield ROOT / f"docs/{name}.schema.json", schema
 
 
 @pytest.mark.parametrize("path", [path for path, _ in generated()], ids=lambda path: path.name)

@@ -142,11 +142,14 @@ def targets(place: Path) -> dict[str, tuple[Target, list[bytes], Make]]:
                 if content not in stamps:
                     raise AssertionError("a changed time stamp was accepted")
 
+    def manifest(content: bytes) -> None:
+        Manifest.parse(content, upstream.recipe.formats.manifest_schema)
+
     weights = upstream.checkpoint.read_bytes()
     mutated: dict[str, tuple[Target, list[bytes]]] = {
         "bundle": (bundle, bundles),
         "stamp": (stamp, list(stamps)),
-        "manifest": (Manifest.parse, [read["u2netp_mirror_v1.manifest.json"]]),
+        "manifest": (manifest, [read["u2netp_mirror_v1.manifest.json"]]),
         "trusted-root": (trusted_root, [root.content]),
         "checkpoint": (checkpoint, [weights, *legacy(place)]),
         "model": (contract, [model]),

@@ -108,7 +108,7 @@ def loops(model: onnx.ModelProto) -> None:
 
 
 def duplicate_metadata(model: onnx.ModelProto) -> None:
-    model.metadata_props.add(key="model_id", value="another")
+    model.metadata_props.add(key="lusoris.model_id", value="another")
 
 
 ATTACKS = {
@@ -155,7 +155,7 @@ ATTACKS = {
     "metadata in the graph": (lambda m: m.graph.metadata_props.add(key="a", value="b"), "metadata"),
     "metadata in a node": (
         lambda m: node(m, "Relu").metadata_props.add(key="a", value="b"), "metadata_props"),
-    "metadata twice": (duplicate_metadata, "key 'model_id' twice"),
+    "metadata twice": (duplicate_metadata, "key 'lusoris.model_id' twice"),
     "metadata without a value": (lambda m: m.metadata_props.add(key="x"), "lacks its key"),
     "much metadata": (
         lambda m: [m.metadata_props.add(key=str(i), value="") for i in range(65)], "more than 64"),
@@ -351,10 +351,10 @@ def test_a_model_of_countless_nodes_is_refused(exported, changed):
 def test_metadata_is_read_without_onnx(exported):
     metadata = read_metadata(exported.content)
     assert metadata == open_metadata(exported.model) == dict(exported.proof.contract.metadata)
-    assert metadata["model_id"] == exported.recipe.model_id
-    assert metadata["upstream_commit"] == str(exported.recipe.upstream.commit)
-    assert metadata["checkpoint_sha256"] == str(exported.recipe.checkpoint.sha256)
-    assert "section 4(b)" in metadata["conversion_note"]
+    assert metadata["lusoris.model_id"] == exported.recipe.model_id
+    assert metadata["lusoris.upstream_commit"] == str(exported.recipe.upstream.commit)
+    assert metadata["lusoris.upstream_checkpoint_sha256"] == exported.checkpoint.digest.hex
+    assert "section 4(b)" in metadata["lusoris.conversion"]
 
 
 def test_a_large_model_is_checked_in_bounded_memory_without_onnx(exported, tmp_path):

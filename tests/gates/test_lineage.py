@@ -271,8 +271,8 @@ def set_metadata(index: int, field: str, value: str):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_metadata(3, "value", "sha256:" + "0" * 64), "metadata entry 3 should be"),
-        (set_metadata(2, "value", "0" * 40), "metadata entry 2 should be"),
+        (set_metadata(3, "value", "0" * 64), "metadata entry 3 should be"),
+        (set_metadata(4, "value", "0" * 40), "metadata entry 4 should be"),
         (set_metadata(0, "key", "ort_config"), "metadata entry 0 should be"),
         (lambda model: model.metadata_props.add(key="more", value="x"), "says more than it should"),
         (lambda model: model.ClearField("metadata_props"), "entry 0 should be .* is nothing"),

@@ -1,8 +1,7 @@
 """The licence asset credits upstream and carries its licence to the letter."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError

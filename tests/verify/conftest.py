@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sigstore import dsse
 from sigstore.hashes import Hashed
 from sigstore.models import ClientTrustConfig
@@ -20,7 +21,9 @@ from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug
 from release_tool.provenance.attribution import make_attribution
 from release_tool.provenance.manifest import FileClaim, Manifest
+from release_tool.provenance.pins import claimed_recipe
 from release_tool.provenance.statement import Builder, Statement, make_statement
+from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
@@ -159,9 +162,12 @@ def make_manifest(recipe: Recipe, model: bytes, license_asset: bytes) -> Manifes
     names, example = recipe.names, example_manifest()
     made = Sha256.of_bytes(model)
     contract = replace(example.gates.contract, size_bytes=len(model))
-    listed = (
-        FileClaim(role="model", path=names.model, sha256=made),
-        FileClaim(role="license", path=names.license, sha256=Sha256.of_bytes(license_asset)),
+    outputs = replace(
+        example.run_provenance.outputs,
+        onnx=FileClaim.file(names.model, made),
+        license=FileClaim.file(names.license, Sha256.of_bytes(license_asset)),
+        notice=FileClaim.file(names.notice, None),
+        manifest=FileClaim.file(names.manifest, None),
     )
     return replace(
         example,
@@ -169,13 +175,16 @@ def make_manifest(recipe: Recipe, model: bytes, license_asset: bytes) -> Manifes
         upstream=replace(
             example.upstream, license_sha256=Sha256.of_bytes(LICENSE), notice_present=False
         ),
-        export=replace(
-            example.export, metadata_written={"model_id": recipe.model_id, "note": "converted"}
-        ),
         outputs=replace(example.outputs, onnx_path=names.model, onnx_sha256=made),
         gates=replace(example.gates, contract=contract),
-        run_provenance=replace(example.run_provenance, inputs=(), outputs=listed),
+        run_provenance=replace(example.run_provenance, outputs=outputs),
     )
+
+
+def written_metadata(recipe: Recipe) -> dict[str, str]:
+    """Say of a model what the example's manifest claims."""
+    claimed = claimed_recipe(replace(example_manifest(), model_id=recipe.model_id), recipe)
+    return make_metadata(claimed, claimed.checkpoint.sha256)
 
 
 Change = Callable[[Manifest], Manifest]
@@ -204,9 +213,8 @@ class ReleaseMaker:
     ) -> Path:
         """Write a release's files into a directory under the recipe's names."""
         recipe, names = U2NETP, U2NETP.names
-        written = {"model_id": recipe.model_id, "note": "converted"}
         if model is None:
-            model = make_model(seed, written if metadata is None else metadata)
+            model = make_model(seed, written_metadata(recipe) if metadata is None else metadata)
         licence = make_attribution(
             recipe, digest("checkpoint"), license_text, notice=notice is not None
         )

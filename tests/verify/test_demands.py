@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from release_tool.cli.judge.judging import Judge
 from release_tool.core.digest import Sha256
@@ -102,23 +103,10 @@ def reader(run: Run, v1: Signer, tmp_path: Path) -> Reader:
     return Reader(run, v1, tmp_path)
 
 
-def claiming(metadata: dict[str, str]):
-    def change(manifest: Manifest) -> Manifest:
-        made: Manifest = replace(
-            manifest, export=replace(manifest.export, metadata_written=metadata)
-        )
-        return made
-
-    return change
-
-
 @pytest.fixture(scope="session")
 def pinned(releases: ReleaseMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of what `PINNED` pins."""
-    place = tmp_path_factory.mktemp("pinned")
-    return releases.make(
-        place, metadata=WRITTEN, change=claiming(WRITTEN), stated=claiming(WRITTEN)
-    )
+    return releases.make(tmp_path_factory.mktemp("pinned"))
 
 
 @pytest.fixture
@@ -198,7 +186,9 @@ def test_by_default_the_python_api_demands_the_recipes_model_too(v1, alone, tmp_
 
 def other(**changes):
     """Depart from the pins in one claim."""
-    return lambda manifest: replace(manifest, upstream=replace(manifest.upstream, **changes))
+    return lambda manifest: structs.replace(
+        manifest, upstream=structs.replace(manifest.upstream, **changes)
+    )
 
 
 DEPARTURES = {
@@ -209,8 +199,8 @@ DEPARTURES = {
     "upstream.checkpoint_path": other(checkpoint_path="other.pth"),
     "upstream.checkpoint_sha256": other(checkpoint_sha256=digest("other")),
     "upstream.license_path": other(license_path="COPYING"),
-    "outputs.skeleton_sha256": lambda manifest: replace(
-        manifest, outputs=replace(manifest.outputs, skeleton_sha256=digest("other"))
+    "outputs.skeleton_sha256": lambda manifest: structs.replace(
+        manifest, outputs=structs.replace(manifest.outputs, skeleton_sha256=digest("other"))
     ),
 }
 
@@ -221,7 +211,7 @@ NAMED_BY_THE_MODEL = ["upstream.repo", "upstream.commit", "upstream.checkpoint_s
 @pytest.mark.parametrize("claim", DEPARTURES)
 def test_each_departure_of_a_manifest_is_named_with_both_values(claim):
     upstream = other(license_sha256=PINNED.upstream.license_sha256)
-    manifest = replace(upstream(example_manifest()), model_id=PINNED.model_id)
+    manifest = structs.replace(upstream(example_manifest()), model_id=PINNED.model_id)
     assert departures(manifest, PINNED) == ()
     [found] = departures(DEPARTURES[claim](manifest), PINNED)
     assert found.claim == claim
@@ -232,11 +222,8 @@ def test_each_departure_of_a_manifest_is_named_with_both_values(claim):
 def test_a_manifest_that_names_another_origin_than_its_model_is_refused_by_everybody(
     reader, releases, tmp_path, claim
 ):
-    def change(manifest: Manifest) -> Manifest:
-        made: Manifest = DEPARTURES[claim](claiming(WRITTEN)(manifest))
-        return made
-
-    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    change = DEPARTURES[claim]
+    made = releases.make(tmp_path / "r", change=change, stated=change)
     for verify in (reader.verify, reader.by_hand):
         result = verify(made)
         assert result.code == 8
@@ -247,11 +234,8 @@ def test_a_manifest_that_names_another_origin_than_its_model_is_refused_by_every
 def test_a_signed_manifest_that_claims_what_is_not_pinned_is_refused(
     reader, releases, tmp_path, claim
 ):
-    def change(manifest: Manifest) -> Manifest:
-        made: Manifest = DEPARTURES[claim](claiming(WRITTEN)(manifest))
-        return made
-
-    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    change = DEPARTURES[claim]
+    made = releases.make(tmp_path / "r", change=change, stated=change)
     for path in (made, made / NAMES.model):
         result = reader.verify(path)
         assert result.code == 8
@@ -279,7 +263,7 @@ def test_a_provenance_without_its_manifest_is_held_against_the_pins_too(
     reader, releases, tmp_path, whole
 ):
     change = DEPARTURES["upstream.commit"]
-    made = releases.make(tmp_path / "r", metadata=WRITTEN, change=change, stated=change)
+    made = releases.make(tmp_path / "r", change=change, stated=change)
     (made / NAMES.manifest).unlink()
     if not whole:
         (made / NAMES.provenance).rename(made / NAMES.bundle)
@@ -355,10 +339,9 @@ def test_two_statements_on_one_model_are_both_held_against_the_files(
     """The provenance of another release as the model's bundle names another manifest."""
 
     def change(manifest: Manifest) -> Manifest:
-        made: Manifest = replace(claiming(WRITTEN)(manifest), toolchain={"torch": "2.13.1"})
-        return made
+        return structs.replace(manifest, toolchain={"torch": "2.13.1"})
 
-    other = releases.make(tmp_path / "other", metadata=WRITTEN, change=change, stated=change)
+    other = releases.make(tmp_path / "other", change=change, stated=change)
     evidence = open_evidence(pinned / NAMES.model, PINNED, bundle=other / NAMES.provenance)
     with pytest.raises(NotVerified, match=f"digest of {NAMES.manifest}"):
         verify_release(evidence, v1.expected, v1.root)
@@ -410,8 +393,7 @@ def test_the_bundle_of_a_stranger_says_nothing_about_the_files(v1, v2, pinned):
 @pytest.fixture(scope="session")
 def another(releases: ReleaseMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another model of the same pins, by the same signer: an earlier release, say."""
-    place, change = tmp_path_factory.mktemp("another"), claiming(WRITTEN)
-    return releases.make(place, seed="two", metadata=WRITTEN, change=change, stated=change)
+    return releases.make(tmp_path_factory.mktemp("another"), seed="two")
 
 
 SWAPPED = (NAMES.model, NAMES.bundle, NAMES.manifest, NAMES.provenance)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.provenance.manifest import FileClaim
 from release_tool.provenance.statement import (
     BUILD_TYPE,
     LOCAL_BUILDER,
@@ -37,6 +39,7 @@ from release_tool.verify.evidence import (
 )
 from release_tool.verify.install import install_release
 from release_tool.verify.verdict import verify_release
+from tests.verify.conftest import written_metadata
 
 NAMES = U2NETP.names
 
@@ -61,7 +64,7 @@ def test_a_whole_release_is_verified_by_every_step(v1, release):
     said = outcomes(verified)
     assert said[10] == "4 of 4 subjects are at hand, each with its digest"
     assert said[11] == "the manifest is about this model; the licence is upstream's"
-    assert said[12] == "2 properties in the model are the manifest's"
+    assert said[12] == "6 properties in the model are the manifest's"
     assert verified.provenance is not None
     assert verified.provenance.upstream_commit == "ab" * 20
     assert verified.provenance.builder == v1.expected.identity
@@ -69,7 +72,9 @@ def test_a_whole_release_is_verified_by_every_step(v1, release):
 
 def test_a_release_with_a_notice_is_verified_and_needs_it(v1, releases, tmp_path):
     def claim(manifest):
-        return replace(manifest, upstream=replace(manifest.upstream, notice_present=True))
+        return structs.replace(
+            manifest, upstream=structs.replace(manifest.upstream, notice_present=True)
+        )
 
     directory = releases.make(tmp_path / "r", notice=b"Notice", change=claim)
     assert "notice" in [artifact.role for artifact in verify(v1, directory).artifacts]
@@ -144,37 +149,46 @@ def test_a_statement_about_a_file_that_is_not_there_is_refused(v1, releases, tmp
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda it: replace(it, model_id="other_v1"), "the manifest's model: expected u2netp_mir"),
         (
-            lambda it: replace(it, outputs=replace(it.outputs, onnx_sha256=Sha256("00" * 32))),
+            lambda it: structs.replace(it, model_id="other_v1"),
+            "the manifest's model: expected u2netp_mir",
+        ),
+        (
+            lambda it: structs.replace(
+                it, outputs=structs.replace(it.outputs, onnx_sha256=Sha256("00" * 32))
+            ),
             "the manifest's digest of the model: expected sha256:",
         ),
         (
-            lambda it: replace(it, outputs=replace(it.outputs, onnx_path="other.onnx")),
+            lambda it: structs.replace(
+                it, outputs=structs.replace(it.outputs, onnx_path="other.onnx")
+            ),
             "the manifest's file name: expected u2netp_mirror_v1.onnx, actual other.onnx",
         ),
         (
-            lambda it: replace(it, upstream=replace(it.upstream, license_sha256=Sha256("11" * 32))),
+            lambda it: structs.replace(
+                it, upstream=structs.replace(it.upstream, license_sha256=Sha256("11" * 32))
+            ),
             "digest of upstream's licence: expected sha256:1111",
         ),
         (
-            lambda it: replace(
+            lambda it: structs.replace(
                 it,
-                run_provenance=replace(
+                run_provenance=structs.replace(
                     it.run_provenance,
-                    outputs=tuple(
-                        replace(output, sha256=Sha256("22" * 32))
-                        for output in it.run_provenance.outputs
+                    outputs=structs.replace(
+                        it.run_provenance.outputs,
+                        onnx=FileClaim.file(NAMES.model, Sha256("22" * 32)),
                     ),
                 ),
             ),
             "digest of u2netp_mirror_v1.onnx: expected sha256:2222",
         ),
         (
-            lambda it: replace(
-                it, export=replace(it.export, metadata_written={"model_id": "another"})
+            lambda it: structs.replace(
+                it, export=structs.replace(it.export, metadata_written=False)
             ),
-            "the model's metadata 'model_id': expected another, actual u2netp_mirror_v1",
+            "the model's metadata 'lusoris.conversion': expected None, actual torch.onnx.export",
         ),
     ],
 )
@@ -187,16 +201,30 @@ def test_a_signed_manifest_that_contradicts_the_release_is_refused(
 
 def test_a_provenance_that_names_other_inputs_than_the_manifest_is_refused(v1, releases, tmp_path):
     directory = releases.make(
-        tmp_path / "r", stated=lambda it: replace(it, toolchain={"torch": "1.0"})
+        tmp_path / "r", stated=lambda it: structs.replace(it, toolchain={"torch": "1.0"})
     )
     with pytest.raises(NotVerified, match="the build's inputs by the provenance: expected"):
         verify(v1, directory)
 
 
 def test_a_model_with_surplus_metadata_is_refused(v1, releases, tmp_path):
-    metadata = {"model_id": U2NETP.model_id, "note": "converted", "zzz": "surplus"}
+    metadata = {**written_metadata(U2NETP), "zzz": "surplus"}
     with pytest.raises(NotVerified, match="the model's metadata 'zzz': expected None, actual surp"):
         verify(v1, releases.make(tmp_path / "r", metadata=metadata))
+
+
+@pytest.mark.parametrize("key", ["lusoris.conversion", "lusoris.upstream_commit"])
+def test_a_model_that_lacks_metadata_which_the_manifest_says_was_written_is_refused(
+    v1, releases, tmp_path, key
+):
+    metadata = {name: value for name, value in written_metadata(U2NETP).items() if name != key}
+    with pytest.raises(NotVerified, match=f"the model's metadata '{key}': .*actual None"):
+        verify(v1, releases.make(tmp_path / "r", metadata=metadata))
+
+
+def test_how_the_conversion_is_worded_is_no_matter_of_the_verdict(v1, releases, tmp_path):
+    metadata = {**written_metadata(U2NETP), "lusoris.conversion": "told by another version"}
+    assert verify(v1, releases.make(tmp_path / "r", metadata=metadata)).provenance
 
 
 def test_a_signed_model_that_is_no_model_cannot_be_verified(v1, releases, tmp_path):
@@ -595,7 +623,9 @@ def test_what_an_older_install_left_behind_does_not_spoil_the_new_one(
     v1, releases, release, tmp_path
 ):
     def claim(manifest):
-        return replace(manifest, upstream=replace(manifest.upstream, notice_present=True))
+        return structs.replace(
+            manifest, upstream=structs.replace(manifest.upstream, notice_present=True)
+        )
 
     target = tmp_path / "model"
     for directory in (

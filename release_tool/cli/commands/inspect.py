@@ -13,7 +13,7 @@ from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.wire import map_file, parse_head
-from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_SCHEMA, Manifest
+from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
 from release_tool.sigstore.check.bundle import Bundle, Envelope, parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
 from release_tool.sigstore.check.claims import read_claims
@@ -46,8 +46,8 @@ def describe(file: Path) -> tuple[str, JsonObject]:
         return "model", describe_model(file)
     content = read_limited(file, MANIFEST_LIMIT_BYTES)
     document = parse_json_object(content, file.name)
-    if document.get("schema") == MANIFEST_SCHEMA:
-        Manifest.parse(content)
+    if "run_provenance" in document:
+        Manifest.parse(content, str(document.get("schema")))
         return "manifest", document
     if "verificationMaterial" in document:
         return "bundle", describe_bundle(parse_bundle(content, file.name))

@@ -58,4 +58,5 @@ def stated_toolchain(evidence: Evidence) -> dict[str, str]:
     sidecars = evidence.sidecars
     if sidecars is None or sidecars.manifest is None:
         return {}
-    return Manifest.parse(sidecars.manifest).toolchain
+    schema = sidecars.recipe.formats.manifest_schema
+    return Manifest.parse(sidecars.manifest, schema).toolchain
