@@ -37,7 +37,8 @@ from tests.test_import_table import STAGES
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DECISIONS = sorted(DOCS.glob("decisions/*.md"))
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *DECISIONS]
+COMMUNITY = sorted((ROOT / ".github").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *COMMUNITY, *DECISIONS]
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
@@ -60,7 +61,7 @@ RELEASE_FILES = {
 
 
 def names(path: Path) -> str:
-    return path.name
+    return path.relative_to(ROOT).as_posix()
 
 
 def blocks(path: Path, kind: str) -> list[re.Match[str]]:

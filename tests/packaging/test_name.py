@@ -20,6 +20,7 @@ BY_NAME = re.compile(
     r"|release[-_]tool\["
 )
 SLUG = re.compile(r"(?<![\w$./{-])([\w-]+/(?:model-)?release-tool)(?![\w.-])")
+ADDRESS = re.compile(r"https://github\.com/([\w.-]+/(?:model-)?release-tool)(?![\w.-])")
 CALLED = re.compile(r"uses: ([\w.-]+/[\w.-]+)/\.github/(?:workflows|actions)/")
 
 
@@ -73,7 +74,7 @@ def test_the_repository_of_the_project_is_the_one_that_the_package_declares():
     named = {
         match[1]
         for path in texts()
-        for pattern in (SLUG, CALLED)
+        for pattern in (SLUG, ADDRESS, CALLED)
         for match in pattern.finditer(path.read_text(errors="replace"))
     }
     assert named == {REPOSITORY}
@@ -81,9 +82,13 @@ def test_the_repository_of_the_project_is_the_one_that_the_package_declares():
 
 @pytest.mark.parametrize(
     "line",
-    ["uses: OWNER/release-tool/.github/workflows/verify.yml@COMMIT", "--repo a/release-tool"],
+    [
+        "uses: OWNER/release-tool/.github/workflows/verify.yml@COMMIT",
+        "--repo a/release-tool",
+        "<https://github.com/OWNER/release-tool/security>",
+    ],
 )
 def test_another_repository_would_be_noticed(line: str):
-    found = SLUG.findall(line) + CALLED.findall(line)
+    found = [each for pattern in (SLUG, ADDRESS, CALLED) for each in pattern.findall(line)]
     assert found
     assert REPOSITORY not in found
