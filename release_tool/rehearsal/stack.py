@@ -26,7 +26,7 @@ from release_tool.rehearsal.sigstore.tsa import TimestampAuthority
 
 __all__ = ["Claims", "Clock", "SigstoreStack", "start_sigstore"]
 
-Service = Issuer | CtLog | RekorV1 | RekorV2 | TimestampAuthority | Fulcio
+Service = Issuer | RekorV1 | RekorV2 | TimestampAuthority | Fulcio
 DEFAULT_CLAIMS = Claims.of("rehearsal/u2netp-mirror")
 
 
@@ -62,7 +62,6 @@ class SigstoreStack:
         return {
             "oidc": self.issuer_service.url,
             "fulcio": self.fulcio.url,
-            "ctlog": self.ctlog.url,
             "rekor": self.rekor.url,
             "tsa": self.tsa.url,
         }
@@ -95,7 +94,7 @@ class SigstoreStack:
         return trustconfig.make_trusted_root(
             log(self.rekor.key, self.rekor.url, self.window),
             authority(self.fulcio.authority, self.fulcio.url, self.window),
-            log(self.ctlog.key, self.ctlog.url, self.window),
+            log(self.ctlog.key, self.fulcio.url, self.window),
             authority(self.tsa.authority, self.tsa.url, self.window),
         )
 
@@ -126,7 +125,9 @@ def start_sigstore(
     root = Authority.make_root(authority.ROOT_NAME, now)
     timestamp_root = Authority.make_root(authority.TIMESTAMP_ROOT_NAME, now)
     issuer = Issuer(claims, clock)
-    ctlog = CtLog(root.certificate, clock)
+    ctlog = CtLog(clock)
+    intermediate = root.make_intermediate(authority.INTERMEDIATE_NAME, now)
+    fulcio = Fulcio(intermediate, clock, issuer, ctlog)
     log = RekorV1(clock) if rekor == "v1" else RekorV2()
     tsa = TimestampAuthority(timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock)
     with ExitStack() as services:
@@ -136,9 +137,6 @@ def start_sigstore(
             server.routes.extend(lay_out(service))
             services.enter_context(server)
 
-        for service in (issuer, ctlog, log, tsa):
+        for service in (issuer, log, tsa, fulcio):
             start(service)
-        intermediate = root.make_intermediate(authority.INTERMEDIATE_NAME, now)
-        fulcio = Fulcio(intermediate, clock, issuer.url, ctlog.url)
-        start(fulcio)
         yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, since(now - BACKDATED))

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from release_tool.rehearsal.sigstore.authority import Authority
-from release_tool.rehearsal.sigstore.ctlog import POISON
+from tests.standins.ctlog import POISON
 from tests.standins.sigstore import start_whole_sigstore
 
 POISONED = x509.PrecertPoison()
@@ -24,7 +24,7 @@ POISONED = x509.PrecertPoison()
 
 @pytest.fixture(scope="module")
 def url(stack_v1):
-    return f"{stack_v1.urls['ctlog']}/ct/v1"
+    return f"{stack_v1.urls['fulcio']}/ct/v1"
 
 
 @pytest.fixture
@@ -194,6 +194,6 @@ def test_questions_that_have_no_answer_are_refused(web, url, path, query, status
 
 def test_an_empty_log_has_the_empty_root(web):
     with start_whole_sigstore() as stack:
-        head = web.get(f"{stack.urls['ctlog']}/ct/v1/get-sth").json()
+        head = web.get(f"{stack.urls['fulcio']}/ct/v1/get-sth").json()
     assert head["tree_size"] == 0
     assert base64.b64decode(head["sha256_root_hash"]) == hashlib.sha256(b"").digest()

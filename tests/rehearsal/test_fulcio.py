@@ -322,17 +322,6 @@ def test_the_trust_bundle_and_the_configuration_are_published(web, stack_v1, lea
     assert configuration["issuers"][0]["audience"] == "sigstore"
 
 
-def test_without_the_log_or_the_issuer_no_certificate_is_issued(stack_v1, ask, csr):
-    closed = "http://127.0.0.1:9"
-    with start_whole_sigstore() as stack:
-        token = stack.make_identity_token()
-        stack.fulcio.ctlog_url = closed
-        answer = ask(csr, token, stack)
-        assert (answer.status_code, answer.json()["code"]) == (500, 13)
-        stack.fulcio.issuer_url = closed
-        assert ask(csr, token, stack).status_code == 500
-
-
 def test_a_missing_claim_is_named():
     with pytest.raises(InputError, match="misses the claim iss"):
         make_extensions({})

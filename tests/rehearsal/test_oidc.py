@@ -6,10 +6,7 @@ from sigstore.oidc import IdentityToken, detect_credential
 
 from release_tool.core.documents import parse_json_object
 from release_tool.core.errors import InputError, UsageError
-from release_tool.rehearsal.exchange import Refusal, Response
-from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import Claims
-from release_tool.rehearsal.sigstore.fetch import Unreachable, exchange_json
 from tests.standins.sigstore import start_whole_sigstore
 
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -20,8 +17,8 @@ def read_claims(token):
 
 
 @pytest.fixture
-def key_set(stack_v1):
-    return jwt.PyJWKSet.from_dict(exchange_json(f"{stack_v1.urls['oidc']}/.well-known/jwks"))
+def key_set(stack_v1, web):
+    return jwt.PyJWKSet.from_dict(web.get(f"{stack_v1.urls['oidc']}/.well-known/jwks").json())
 
 
 @pytest.fixture
@@ -90,10 +87,10 @@ def test_a_job_without_the_request_token_gets_none(web, token_url, bearer, heade
     assert "value" not in answer.json()
 
 
-def test_discovery_leads_to_the_keys_under_github_s_name(stack_v1):
-    discovery = exchange_json(f"{stack_v1.urls['oidc']}/.well-known/openid-configuration")
+def test_discovery_leads_to_the_keys_under_github_s_name(stack_v1, web):
+    discovery = web.get(f"{stack_v1.urls['oidc']}/.well-known/openid-configuration").json()
     assert discovery["issuer"] == stack_v1.issuer == GITHUB
-    assert exchange_json(discovery["jwks_uri"])["keys"][0]["alg"] == "RS256"
+    assert web.get(discovery["jwks_uri"]).json()["keys"][0]["alg"] == "RS256"
 
 
 def test_claims_can_be_overridden_and_left_out(stack_v1):
@@ -138,23 +135,6 @@ def test_claims_that_github_would_not_make_are_refused(bad):
         Claims.of(**({"repo": "rehearsal/x"} | bad))
     with pytest.raises(InputError):
         Claims.of("rehearsal/x", sha="abc")
-
-
-def test_a_service_that_is_gone_or_refuses_is_unreachable():
-    def refuse(_request):
-        raise Refusal(503, "closed")
-
-    routes = [
-        Route("GET", "/refused", refuse),
-        Route("GET", "/list", lambda _request: Response.of_json([])),
-    ]
-    with LoopbackServer("test", routes) as server:
-        with pytest.raises(Unreachable, match="503"):
-            exchange_json(f"{server.url}/refused")
-        with pytest.raises(InputError):
-            exchange_json(f"{server.url}/list")
-    with pytest.raises(Unreachable):
-        exchange_json(f"{server.url}/refused")
 
 
 def test_no_key_of_a_token_is_ever_printed(stack_v1, bearer):

@@ -93,7 +93,7 @@ def test_two_stacks_share_no_key_and_do_not_believe_each_other(
         keys = [set(find_raw_bytes(root)) for root in roots]
         assert all(len(one) == 6 for one in keys)
         assert len(set.union(*keys)) == 18
-        assert len(set.union(*urls)) == 15
+        assert len(set.union(*urls)) == 12
         with open_signer(other) as signer:
             bundle = signer.sign_artifact(artifact)
     with pytest.raises(VerificationError):

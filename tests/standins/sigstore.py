@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from release_tool.rehearsal.exchange import Refusal
 from release_tool.rehearsal.server import Route
-from release_tool.rehearsal.sigstore.ctlog import CtLog
 from release_tool.rehearsal.sigstore.fulcio import Fulcio
+from release_tool.rehearsal.sigstore.oidc import Issuer
 from release_tool.rehearsal.sigstore.rekor import RekorV1
 from release_tool.rehearsal.sigstore.rekor2 import RekorV2
 from release_tool.rehearsal.sigstore.trustconfig import since
@@ -19,6 +19,7 @@ from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from tests.standins import tsa
 from tests.standins.ctlog import CtLogQuestions
 from tests.standins.fulcio import FulcioQuestions, check_possession
+from tests.standins.oidc import IssuerQuestions
 from tests.standins.rekor import RekorQuestions
 from tests.standins.rekor2 import RekorV2Questions, take_envelopes
 
@@ -60,9 +61,10 @@ def lay_out(service: Any) -> list[Route]:
     match service:
         case Fulcio():
             service.check_possession = check_possession
-            return FulcioQuestions(service).routes()
-        case CtLog():
-            return CtLogQuestions(service).routes()
+            watching = CtLogQuestions(service.ctlog, service.authority)
+            return FulcioQuestions(service).routes() + watching.routes()
+        case Issuer():
+            return IssuerQuestions(service).routes()
         case RekorV1():
             return RekorQuestions(service).routes()
         case RekorV2():

@@ -3,7 +3,6 @@
 It decides as Fulcio does and logs before it issues; the certificates are worth nothing outside.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,11 +19,10 @@ from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.authority import SIGN_DIGITALLY, Authority
 from release_tool.rehearsal.sigstore.claims import ISSUER
-from release_tool.rehearsal.sigstore.ctlog import SCT_LIST, encode_sct_list
+from release_tool.rehearsal.sigstore.ctlog import SCT_LIST, CtLog, encode_sct_list
 from release_tool.rehearsal.sigstore.extensions import make_extensions, make_identity
-from release_tool.rehearsal.sigstore.fetch import Unreachable, exchange_json
 from release_tool.rehearsal.sigstore.fields import member
-from release_tool.rehearsal.sigstore.oidc import SIGSTORE_AUDIENCE, Clock
+from release_tool.rehearsal.sigstore.oidc import SIGSTORE_AUDIENCE, Clock, Issuer
 from release_tool.rehearsal.sigstore.possession import PublicKey, check_key, check_signing_request
 
 CERTIFICATE_LIFETIME = timedelta(minutes=10)
@@ -42,7 +40,7 @@ def shape_grpc(refusal: Refusal) -> Response:
 
 @dataclass(slots=True)
 class Fulcio:
-    """A certificate authority behind one issuer; the URLs are of its issuer and of its CT log.
+    """A certificate authority behind one issuer, with a CT log.
 
     With `without_sct` it issues certificates that are in the log but carry no proof of it. The key
     of a request, which must not be taken over unproved, is what `check_possession` returns.
@@ -50,8 +48,8 @@ class Fulcio:
 
     authority: Authority
     clock: Clock
-    issuer_url: str
-    ctlog_url: str
+    issuer: Issuer
+    ctlog: CtLog
     without_sct: bool = False
     check_possession: Callable[[JsonObject, str], PublicKey] = check_signing_request
     url: str = ""
@@ -87,11 +85,9 @@ class Fulcio:
         try:
             # (1) GitHub's name leads to the loopback issuer: signed by its key, in its name, and
             # made for Sigstore, not for another service that could pass it on.
-            discovery = exchange_json(f"{self.issuer_url}/.well-known/openid-configuration")
-            keys = jwt.PyJWKSet.from_dict(exchange_json(discovery["jwks_uri"]))
             claims: JsonObject = jwt.decode(
                 token,
-                keys[jwt.get_unverified_header(token).get("kid", "")],
+                self.issuer.private.public_key(),
                 ["RS256"],
                 audience=SIGSTORE_AUDIENCE,
                 issuer=ISSUER,
@@ -104,10 +100,8 @@ class Fulcio:
                 raise InputError("the token has expired")
             if read_time(claims, "nbf") > now + NOT_BEFORE_LEEWAY_SECONDS:
                 raise InputError("the token is not valid yet")
-        except (InputError, KeyError, jwt.PyJWTError) as error:
+        except (InputError, jwt.PyJWTError) as error:
             raise Refusal(400, "There was an error processing the identity token") from error
-        except Unreachable as error:
-            raise Refusal(500, "the issuer's keys cannot be had") from error
         return claims
 
     def start_leaf(self, key: PublicKey, claims: JsonObject) -> x509.CertificateBuilder:
@@ -144,22 +138,12 @@ class Fulcio:
         return builder
 
     def issue(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        """Log a precertificate and return the certificate with the log's SCT in the poison's place.
+        """Log what a certificate is to say, and return it with the log's timestamp added.
 
-        Both have the same serial number, times and extensions in the same order, so that the
-        log's signature over the one covers the other (RFC 6962 §3.2).
+        Its other extensions keep their order: the log's signature covers them (RFC 6962 §3.2).
         """
-        precertificate = builder.add_extension(x509.PrecertPoison(), critical=True).sign(
-            self.authority.private, hashes.SHA384()
-        )
-        chain = [precertificate, *self.authority.chain]
-        submission = {
-            "chain": [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
-        }
-        try:
-            sct = exchange_json(f"{self.ctlog_url}/ct/v1/add-pre-chain", submission)
-        except Unreachable as error:
-            raise Refusal(500, "the certificate transparency log cannot be reached") from error
+        logged = builder.sign(self.authority.private, hashes.SHA384()).tbs_certificate_bytes
+        sct = self.ctlog.promise(logged, self.authority.certificate)
         if not self.without_sct:
             embedded = x509.UnrecognizedExtension(SCT_LIST, encode_sct_list(sct))
             builder = builder.add_extension(embedded, critical=False)

@@ -33,12 +33,8 @@ class Issuer:
         self.url = ""
 
     def make_server(self) -> LoopbackServer:
-        """Make a server for discovery, the key set and the tokens that jobs ask for."""
-        routes = [
-            Route("GET", "/.well-known/openid-configuration", self.answer_discovery),
-            Route("GET", "/.well-known/jwks", self.answer_keys),
-            Route("GET", "/actions/idtoken", self.answer_token),
-        ]
+        """Make a server for the tokens that jobs ask for."""
+        routes = [Route("GET", "/actions/idtoken", self.answer_token)]
         server = LoopbackServer("OIDC issuer", routes)
         self.url = server.url
         return server
@@ -64,26 +60,6 @@ class Issuer:
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/actions/idtoken?api-version=2.0",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.bearer,
         }
-
-    def answer_discovery(self, _request: Request) -> Response:
-        """Describe the issuer (OpenID Connect Discovery §4); the name is GitHub's, the keys not."""
-        return Response.of_json(
-            {
-                "issuer": ISSUER,
-                "jwks_uri": f"{self.url}/.well-known/jwks",
-                "subject_types_supported": ["public", "pairwise"],
-                "response_types_supported": ["id_token"],
-                "claims_supported": sorted(self.claims.to_token()),
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "scopes_supported": ["openid"],
-            }
-        )
-
-    def answer_keys(self, _request: Request) -> Response:
-        """Publish the key that tokens are signed with."""
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
-        names = {"kid": self.key_id, "alg": "RS256", "use": "sig"}
-        return Response.of_json({"keys": [public | names]})
 
     def answer_token(self, request: Request) -> Response:
         """Give a token to the job that sends the bearer token, for the audience that it names."""
