@@ -107,11 +107,12 @@ def exact_identity(options: SignerOptions) -> Belief:
 
 def workflow_identity(options: SignerOptions, settings: Settings) -> Belief:
     """Believe a workflow: each of its parts by hand, else as is known of its repository."""
-    known, source = known_publisher(settings)
     by_hand = options.repo is not None
-    if options.repo is not None and RepoSlug.parse(options.repo) != known.repo:
-        repo, source = RepoSlug.parse(options.repo), BUILT_IN
-        known = Publisher(repo, DEFAULT_WORKFLOW, (DEFAULT_REF,), GITHUB_ISSUER)
+    known, source = (
+        known_publisher(settings)
+        if options.repo is None
+        else known_of(RepoSlug.parse(options.repo), settings)
+    )
     workflow = options.workflow or known.workflow
     refs = (options.ref,) if options.ref else known.refs
     choices = [
@@ -133,12 +134,24 @@ def workflow_identity(options: SignerOptions, settings: Settings) -> Belief:
     return Belief(signer, tuple(choices), by_recipe=not by_hand and not configured)
 
 
+def known_publishers(settings: Settings) -> list[tuple[Publisher, str]]:
+    """List the configured publisher and the recipe's, each with who says so."""
+    configured = settings.configuration.publisher
+    by_recipe = (settings.recipe.publisher, f"the recipe {settings.recipe.name}")
+    return ([(configured, settings.configuration.source)] if configured else []) + [by_recipe]
+
+
 def known_publisher(settings: Settings) -> tuple[Publisher, str]:
     """Return the configured publisher, else the recipe's, and who says so."""
-    configured = settings.configuration.publisher
-    if configured is not None:
-        return configured, settings.configuration.source
-    return settings.recipe.publisher, f"the recipe {settings.recipe.name}"
+    return known_publishers(settings)[0]
+
+
+def known_of(repo: RepoSlug, settings: Settings) -> tuple[Publisher, str]:
+    """Return what is known of a repository's releases, else the defaults, and who says so."""
+    for known, source in known_publishers(settings):
+        if known.repo == repo:
+            return known, source
+    return Publisher(repo, DEFAULT_WORKFLOW, (DEFAULT_REF,), GITHUB_ISSUER), BUILT_IN
 
 
 def choose_root(options: TrustOptions, settings: Settings) -> Choice:

@@ -88,6 +88,14 @@ class Statement:
         """Tell whether the statement is of the kind that this tool makes."""
         return is_export(self.predicate)
 
+    @property
+    def unpinned(self) -> tuple[str, ...]:
+        """The claims of a release that a statement of ours marks as not what its recipe pins."""
+        build = self.predicate.get("buildDefinition")
+        parameters = build.get("internalParameters") if isinstance(build, dict) else None
+        marked = parameters.get("unpinned", []) if isinstance(parameters, dict) else []
+        return tuple(map(str, marked if isinstance(marked, list) else [marked]))
+
 
 def is_export(predicate: JsonObject) -> bool:
     """Tell whether a predicate is of an export by this tool, by its build type."""
@@ -123,8 +131,9 @@ def make_statement(
 ) -> Statement:
     """State that these files are the release which the manifest describes.
 
-    Upstream commit, checkpoint and toolchain are the resolved dependencies. No time stamp: when it
-    was signed is said by the log.
+    Upstream commit, checkpoint and toolchain are the resolved dependencies. What is unpinned is
+    marked here as well, since the manifest may be left out of what is handed on. No time stamp:
+    when it was signed is said by the log.
     """
     document = {
         "_type": STATEMENT_TYPE,
@@ -136,13 +145,18 @@ def make_statement(
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": dict(manifest.run_provenance.args),
-                "internalParameters": {},
+                "internalParameters": marks(manifest),
                 "resolvedDependencies": dependencies(manifest),
             },
             "runDetails": {"builder": {"id": builder.id}, "metadata": metadata(builder)},
         },
     }
     return Statement.parse(encode_json(document))
+
+
+def marks(manifest: Manifest) -> JsonObject:
+    """Name the claims that the manifest marks as unpinned, where there are any."""
+    return {"unpinned": list(manifest.unpinned)} if manifest.unpinned else {}
 
 
 def dependencies(manifest: Manifest) -> list[JsonObject]:

@@ -56,7 +56,8 @@ def forget_ids(base: Recipe, publisher: Any) -> Recipe:
 
     They would believe the base's publisher under whatever name the file gives.
     """
-    if not isinstance(publisher, dict) or "repo" not in publisher:
+    kept = str(base.publisher.repo)
+    if not isinstance(publisher, dict) or publisher.get("repo", kept) == kept:
         return base
     return replace(base, publisher=replace(base.publisher, owner_id=None, repo_id=None))
 

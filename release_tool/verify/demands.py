@@ -107,6 +107,8 @@ def find_unpinned(
         said = {claim: f"its manifest calls {claim} unpinned" for claim in manifest.unpinned}
         found = said | {each.claim: str(each) for each in departures(manifest, recipe)}
     for statement in ours:
+        for claim in statement.unpinned:
+            found.setdefault(claim, f"its provenance calls {claim} unpinned")
         for each in statement_departures(statement, recipe):
             found.setdefault(each.claim, str(each))
     return found

@@ -17,7 +17,7 @@ from release_tool.cli.settings import Settings
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.sigstore.trust.signer import GITHUB_ISSUER
+from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
 from tests.conftest import write_recipe
 
 PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nrefs = ["refs/heads/main"]\n'
@@ -285,3 +285,14 @@ def test_another_repository_by_hand_has_none_of_the_recipes_ids():
     assert same.signer.owner_id == "288567244"
     other = resolve_belief(replace(NOTHING, repo="vmafx2/vmafx"), Settings.of_reader(None, None))
     assert (other.signer.owner_id, other.signer.repo_id) == (None, None)
+
+
+def test_the_recipes_repository_by_hand_has_its_ids_whatever_else_is_configured(tmp_path: Path):
+    """Else whoever takes a name that was given up would be believed by it."""
+    config = tmp_path / "named.toml"
+    config.write_text('[publisher]\nrepo = "somebody/else"\nowner_id = "1"\nrepo_id = "2"\n')
+    belief = resolve_belief(replace(NOTHING, repo="VMAFx/vmafx"), Settings.of_reader(None, config))
+    assert belief.signer == ExpectedSigner.of_publisher(U2NETP.publisher)
+    said = {choice.part: choice.by for choice in belief.choices}
+    assert (said["repository"], said["owner id"]) == ("--repo", "the recipe u2netp")
+    assert not belief.by_recipe

@@ -78,6 +78,14 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     assert recipe.skeleton_for("2.14.0") is None
 
 
+def test_a_file_that_names_the_bases_repository_keeps_its_ids(tmp_path: Path):
+    """Without them whoever takes the name after a renaming would be believed."""
+    path = tmp_path / "own.toml"
+    path.write_text('[publisher]\nrepo = "VMAFx/vmafx"\nrefs = ["refs/heads/next"]\n')
+    expected = replace(U2NETP.publisher, refs=("refs/heads/next",))
+    assert open_recipe(str(path)).publisher == expected
+
+
 def test_another_checkpoint_has_other_sources_or_none():
     changed = parse_recipe(f"[checkpoint]\nsha256 = '{DIGEST}'".encode(), "own.toml")
     assert changed.checkpoint.sources == ()

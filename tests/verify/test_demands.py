@@ -272,6 +272,27 @@ def test_a_provenance_without_its_manifest_is_held_against_the_pins_too(
     assert "upstream.commit is cdcd" in result.err
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_release_that_is_marked_is_refused_without_its_manifest_too(
+    reader, releases, tmp_path, beside
+):
+    """Whoever hands the files on may leave the manifest out, which alone has the skeleton."""
+
+    def mark(manifest: Manifest) -> Manifest:
+        marked: Manifest = structs.replace(manifest, unpinned=("outputs.skeleton_sha256",))
+        return marked
+
+    made = releases.make(tmp_path / "r", change=mark, stated=mark)
+    (made / NAMES.manifest).unlink()
+    if not beside:
+        (made / NAMES.provenance).rename(made / NAMES.bundle)
+    refused = reader.verify(made / NAMES.model)
+    assert refused.code == 8
+    assert "its provenance calls outputs.skeleton_sha256 unpinned" in refused.err
+    by_hand = reader.by_hand(made / NAMES.model, "--json")
+    assert by_hand.document["unpinned"] == ["outputs.skeleton_sha256"]
+
+
 def test_a_digest_is_believed_by_the_recipe_only_through_a_provenance(v1, pinned, reader):
     model = Sha256.of_file(pinned / NAMES.model)
     demands = Demands(recipe=PINNED)
