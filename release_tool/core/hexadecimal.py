@@ -20,7 +20,7 @@ class HexText:
         raise AttributeError(f"{type(self).__name__} cannot be changed")
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and str(other) == str(self)
+        return isinstance(other, HexText) and repr(other) == repr(self)
 
     def __hash__(self) -> int:
         return hash((type(self), self.hex))

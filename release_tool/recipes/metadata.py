@@ -28,4 +28,5 @@ def make_metadata(recipe: Recipe, checkpoint: Sha256) -> dict[str, str]:
 def pinned_metadata(recipe: Recipe) -> dict[str, str]:
     """Return what the metadata of a pinned export says of its origin, without how it was made."""
     written = make_metadata(recipe, recipe.checkpoint.sha256)
-    return {key: value for key, value in written.items() if not key.endswith("conversion")}
+    del written[f"{recipe.formats.metadata_prefix}conversion"]
+    return written

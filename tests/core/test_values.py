@@ -1,7 +1,9 @@
 """Values are valid from birth: digests, artifacts, names."""
 
+import copy
 import hashlib
 import io
+import pickle
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,15 @@ def test_what_is_no_digest_is_refused(text: str):
 def test_a_digest_without_its_prefix_is_refused():
     with pytest.raises(InputError, match="sha256:<hex>"):
         Sha256.parse("a" * 64)
+
+
+def test_a_digest_cannot_be_changed_and_is_no_commit():
+    digest = Sha256("ab" * 32)
+    with pytest.raises(AttributeError, match="Sha256 cannot be changed"):
+        digest.hex = "cd" * 32
+    assert {copy.deepcopy(digest), pickle.loads(pickle.dumps(digest)), digest} == {digest}  # noqa: S301
+    assert digest != CommitId("ab" * 32)
+    assert digest != "ab" * 32
 
 
 def test_an_artifact_knows_name_size_and_digest(tmp_path: Path):

@@ -7,14 +7,22 @@ that of the whole manifest what the script writes; both are written anew here.
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import onnx
 import pytest
 
 import release_tool
+from release_tool.checkpoint.reader import open_checkpoint
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.provenance.compose import claim_run
+from release_tool.provenance.manifest import FileClaim, OutputsClaim
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.upstream.checkout import open_checkout
 
 NAMES = U2NETP.names
 DIGITS = set("0123456789abcdef")
@@ -134,6 +142,28 @@ def test_the_run_is_told_in_the_forks_shape(manifest: Any, rehearsed, standin):
         "notice": {"path": NAMES.notice, "exists": False, "kind": "missing"},
         "manifest": {"path": NAMES.manifest, "exists": False, "kind": "missing"},
     }
+
+
+def test_a_notice_is_described_by_upstreams_name_and_by_the_releases(standin):
+    recipe = standin.recipe
+    checkout = replace(
+        open_checkout(standin.checkout, recipe), notice=b"thanks", notice_path="NOTICE.md"
+    )
+    asset = Artifact.of_bytes(NAMES.license, b"asset")
+    outputs = OutputsClaim(
+        onnx_path=NAMES.model, onnx_sha256=asset.digest, skeleton_sha256=asset.digest
+    )
+    checkpoint = open_checkpoint(standin.checkpoint, recipe)
+    run = claim_run(recipe, checkout, checkpoint, outputs, asset)
+    thanks = Sha256.of_bytes(b"thanks")
+    assert run.inputs.upstream_notice == FileClaim.file("upstream/NOTICE.md", thanks)
+    assert run.outputs.notice == FileClaim.file(NAMES.notice, thanks)
+    assert list(run.outputs.digests) == [NAMES.model, NAMES.license, NAMES.notice]
+
+
+def test_the_manifest_follows_the_json_schema_that_the_documentation_has(manifest: Any):
+    schema = Path(__file__).parents[2] / "docs" / f"{manifest['schema']}.schema.json"
+    jsonschema.validate(manifest, json.loads(schema.read_text(encoding="utf-8")))
 
 
 def file(path: str, place: Path) -> dict[str, Any]:

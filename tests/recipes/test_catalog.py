@@ -8,7 +8,8 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
-from release_tool.recipes.recipe import ParityInput, Picture, check_inner_path
+from release_tool.recipes.metadata import make_metadata, pinned_metadata
+from release_tool.recipes.recipe import Formats, ParityInput, Picture, check_inner_path
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
@@ -38,6 +39,21 @@ def test_no_two_recipes_share_a_file_name_or_a_tag():
     assert U2NET.names.model != U2NETP.names.model
 
 
+def test_each_recipe_has_a_schema_name_of_its_own():
+    assert U2NETP.formats.manifest_schema == "u2netp-mirror-export-manifest-v1"
+    assert U2NET.formats.manifest_schema == "u2net-mirror-export-manifest-v1"
+
+
+def test_the_keys_of_the_metadata_open_with_the_recipes_prefix():
+    own = replace(U2NETP, formats=Formats("own-manifest-v1", "own."))
+    digest = U2NETP.checkpoint.sha256
+    keys = [key.removeprefix("lusoris.") for key in make_metadata(U2NETP, digest)]
+    assert [key.removeprefix("own.") for key in make_metadata(own, digest)] == keys
+    assert {"own.conversion"} == set(make_metadata(own, digest)) - set(pinned_metadata(own))
+    bare = replace(U2NETP, formats=Formats("own-manifest-v1", ""))
+    assert list(make_metadata(bare, digest)) == keys
+
+
 def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     path = tmp_path / "own.toml"
     path.write_text(
@@ -57,6 +73,9 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
           {{ height = 8, width = 9 }},
           {{ height = 7, width = 7, full = true, picture = {PICTURE} }},
         ]
+        [formats]
+        manifest_schema = "own-manifest-v1"
+        metadata_prefix = "own."
         [publisher]
         repo = "own/models"
         """
@@ -71,6 +90,7 @@ def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
     assert recipe.parity.pictures == (picture,)
     assert recipe.parity.error_ratio == 2.0
     assert str(recipe.publisher.repo) == "own/models"
+    assert recipe.formats == Formats("own-manifest-v1", "own.")
     # With the base's ids the base's publisher would be believed under the new name.
     assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
     assert recipe.names == U2NETP.names
@@ -124,6 +144,9 @@ def test_upstreams_own_source_comes_first():
         ("[parity]\ninputs = [{height = 1, width = 0}]", "1x0 pixels has no pixel"),
         ("[parity]\ninputs = []", "needs an input that is used in every export"),
         ("[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}", "is not a recipe"),
+        ("[formats]\nmanifest_schema = ''", "not a name of a schema"),
+        ("[formats]\nmanifest_schema = 'a b'", "not a name of a schema"),
+        ("[formats]\nmetadata_prefix = 'own'", "not a prefix of metadata keys"),
         ("[publisher]\nrepo = 'x'", "not a repository"),
         ("[publisher]\nrefs = ['main']", "not a full git ref"),
         ("[publisher]\nowner_id = 7", "publisher.owner_id should be of type str"),

@@ -191,7 +191,8 @@ def test_a_notice_comes_from_the_commit(upstream, git):
     git("add", "NOTICE.txt")
     git("commit", "--quiet", "-m", "notice")
     recipe = repin(upstream.recipe, git("rev-parse", "HEAD"))
-    assert open_checkout(upstream.checkout, recipe).notice == b"thanks\n"
+    checkout = open_checkout(upstream.checkout, recipe)
+    assert (checkout.notice, checkout.notice_path) == (b"thanks\n", "NOTICE.txt")
 
 
 def test_two_notices_are_refused(upstream, git):
