@@ -27,6 +27,8 @@ from release_tool.core.names import RepoSlug
 from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import GitHubStandIn
+from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
+from tests.conftest import write_recipe
 from tests.standins.github import start_whole_github
 from tests.standins.tls import LOOPBACK_NAMES, make_tls
 
@@ -91,7 +93,10 @@ class Tool:
         if github is not None:
             environment |= {"GH_TOKEN": github.token, "SSL_CERT_FILE": str(self.authority)}
             root = self.dist / "rehearsal" / "trusted_root.json"
+            recipe = self.place / "recipe.toml"
+            recipe.write_text(write_recipe(make_recipe(make_checkpoint())))
             options = ["--github-api", github.api, "--trusted-root", str(root)]
+            options += ["--recipe", str(recipe)]
         done = run([self.binary, *arguments, *options], environment, self.place)
         if done.returncode != code:
             raise Failure(f"release-tool {arguments[0]}: {done.returncode}\n{done.stderr}")
