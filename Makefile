@@ -40,7 +40,8 @@ types: $(VENV)/.dev
 workflows: $(VENV)/.dev
 	set -- $$(ls .github/workflows/*.yml 2>/dev/null); [ $$# -eq 0 ] || { \
 	  $(BIN)/zizmor --offline --quiet --persona pedantic .github && \
-	  $(BIN)/check-jsonschema --builtin-schema vendor.github-workflows "$$@"; }
+	  $(BIN)/check-jsonschema --builtin-schema vendor.github-workflows "$$@" && \
+	  $(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml; }
 
 bench: $(VENV)/.dev ## speed and memory, rivals side by side
 	$(BIN)/python tests/bench/run.py

@@ -326,14 +326,20 @@ def test_the_configuration_that_pages_show_is_one():
         parse_configuration(tomllib.loads(found["text"]), path)
 
 
-def test_the_workflow_that_the_consumers_page_shows_gives_inputs_that_exist():
-    [found] = blocks(DOCS / "consumer.md", "yaml")
+def test_what_the_consumers_page_calls_in_ci_has_the_inputs_and_outputs_that_it_shows():
     yaml = YAML(typ="safe", pure=True)
-    called = yaml.load(found["text"])["jobs"]["model"]
+    step, job = (yaml.load(each["text"])["jobs"] for each in blocks(DOCS / "consumer.md", "yaml"))
+    [use, then], called = step["use"]["steps"], job["model"]
+    action = yaml.load((ROOT / ".github/actions/verify/action.yml").read_text())
+    assert "/.github/actions/verify@" in use["uses"]
+    assert set(use["with"]) <= set(action["inputs"])
+    outputs = re.findall(rf"steps\.{use['id']}\.outputs\.([\w-]+)", str(then))
+    assert outputs == ["path"]
+    assert set(outputs) <= set(action["outputs"])
     declared = yaml.load((ROOT / ".github/workflows/verify.yml").read_text())["on"]["workflow_call"]
     assert "/.github/workflows/verify.yml@" in called["uses"]
     assert set(called["with"]) <= set(declared["inputs"])
-    assert called["permissions"] == {"contents": "read"}
+    assert called["permissions"] == step["use"]["permissions"] == {"contents": "read"}
 
 
 def test_python_that_pages_show_compiles_and_its_imports_are_there():

@@ -106,16 +106,30 @@ def git(*arguments: str) -> None:
         raise WorkflowError(f"git {arguments[0]}: {done.stderr.strip()}")
 
 
+def parse_pairs(file: Path) -> dict[str, str]:
+    """Read `name=value` lines; the form for several lines is not used here."""
+    pairs = {}
+    for line in file.read_text().splitlines():
+        name, sign, value = line.partition("=")
+        if not sign or "<<" in name:
+            raise WorkflowError(f"not a name and a value: {line!r}")
+        pairs[name] = value
+    return pairs
+
+
 def setup_python(options: Options, job: Job) -> None:
-    """Put the interpreter of these tests, whatever its version, on PATH, and nothing else."""
+    """Put the interpreter of these tests, whatever its version, on PATH unless told not to."""
     if options["python-version"].count(".") != 1:
         raise WorkflowError(f"no Python {options['python-version']!r}")
     place = job.temporary / "python"
-    place.mkdir()
     interpreter = getattr(sys, "_base_executable", None) or sys.executable
-    for name in ("python", "python3"):
-        (place / name).symlink_to(Path(interpreter).resolve())
-    job.path.insert(0, str(place))
+    if not place.exists():
+        place.mkdir()
+        for name in ("python", "python3"):
+            (place / name).symlink_to(Path(interpreter).resolve())
+    job.outputs["python-path"] = str(place / "python")
+    if options["update-environment"] != "false":
+        job.path.insert(0, str(place))
 
 
 def upload(options: Options, job: Job) -> None:
@@ -162,7 +176,7 @@ ACTIONS: dict[str, tuple[Action, Options]] = {
         checkout,
         {"repository": "", "ref": "", "path": ".", "persist-credentials": "true"},
     ),
-    SETUP_PYTHON: (setup_python, {"python-version": ""}),
+    SETUP_PYTHON: (setup_python, {"python-version": "", "update-environment": "true"}),
     UPLOAD: (upload, {"name": "", "path": "", "if-no-files-found": "warn", "overwrite": "false"}),
     DOWNLOAD: (download, {"name": "", "pattern": "", "merge-multiple": "false", "path": "."}),
 }

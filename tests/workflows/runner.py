@@ -8,6 +8,7 @@ as it is on GitHub.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ from typing import Any
 from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind, GitHubStandIn
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import SigstoreStack
-from tests.workflows.actions import Job, Sources, use
+from tests.workflows.actions import Job, Sources, parse_pairs, use
+from tests.workflows.composite import find_composite, take_composite
 from tests.workflows.expressions import WorkflowError, evaluate, interpolate, is_true, to_text
 
 TOOLS = (
@@ -31,7 +33,7 @@ JOB_KEYS = {
     "name", "needs", "runs-on", "timeout-minutes", "permissions", "outputs", "steps", "env", "if",
 }  # fmt: skip
 STEP_TIMEOUT_SECONDS = 120
-INSTALLATION = "Install the tool"
+INSTALLATION = re.compile(r'\S+ -m venv "\$RUNNER_TEMP/([\w-]+)"\n')
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class Machine:
             can_read=self.may("contents", "read"),
         )
         self.steps: dict[str, Any] = {}
+        self.action: tuple[Mapping[str, str], Path] | None = None
         self.outcome = JobRun()
         self.variables: dict[str, str] = {}
 
@@ -215,6 +218,9 @@ class Machine:
         """Collect what a step's expressions may use."""
         contexts = self.run_of.contexts("github", "inputs", "job")
         contexts["github"]["token"] = self.services.github.token
+        if self.action is not None:
+            contexts["inputs"], place = self.action
+            contexts["github"]["action_path"] = str(place)
         return contexts | {
             "needs": self.needs,
             "env": dict(self.variables),
@@ -240,9 +246,19 @@ class Machine:
             given = {
                 key: interpolate(v, self.contexts()) for key, v in step.get("with", {}).items()
             }
-            use(step["uses"].split(" ")[0], given, self.job)
-            return True
+            return self.use(step, given, number)
         return self.run_script(step, number)
+
+    def use(self, step: Mapping[str, Any], given: Mapping[str, str], number: int) -> bool:
+        """Take the steps of a composite action, or run the stand-in of another one."""
+        place = find_composite(step["uses"], self)
+        if place is not None:
+            return take_composite(self, place, step, given, number)
+        self.job.outputs.clear()
+        use(step["uses"].split(" ")[0], given, self.job)
+        if "id" in step:
+            self.steps[step["id"]] = {"outputs": dict(self.job.outputs)}
+        return True
 
     def run_script(self, step: Mapping[str, Any], number: int) -> bool:
         """Run a step's script in bash, as GitHub starts it."""
@@ -257,7 +273,7 @@ class Machine:
         environment = self.environment(own, files)
         kept = self.installation(script, environment)
         if kept is not None and kept.exists():
-            subprocess.run(["cp", "-al", str(kept), str(self.temporary / "tool")], check=True)
+            subprocess.run(["cp", "-al", "-t", str(self.temporary), str(kept)], check=True)
             return True
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
@@ -275,18 +291,20 @@ class Machine:
             self.outcome.failed_step = self.outcome.failed_step or step["name"]
             self.outcome.log += f"exit code {done.returncode}\n"
         elif kept is not None:
-            subprocess.run(["cp", "-al", str(self.temporary / "tool"), str(kept)], check=True)
+            kept.parent.mkdir()
+            subprocess.run(["cp", "-al", str(self.temporary / kept.name), str(kept)], check=True)
         return done.returncode == 0
 
     def installation(self, script: str, environment: Mapping[str, str]) -> Path | None:
         """Return where what this very script installed on an earlier machine is kept."""
-        if not script.startswith('python -m venv "$RUNNER_TEMP/tool"\n'):
+        begins = INSTALLATION.match(script)
+        if begins is None:
             return None
         relevant = sorted(
             item for item in environment.items() if item[0].startswith(("PIP", "TOR"))
         )
         key = hashlib.sha256(json.dumps([script, relevant]).encode()).hexdigest()[:16]
-        return self.root.parent / f"installed-{key}"
+        return self.root.parent / f"installed-{key}" / begins[1]
 
     def environment(self, own: Mapping[str, str], files: Mapping[str, Path]) -> dict[str, str]:
         """Return the environment of a script: GitHub's variables, the workflow's, no other."""
@@ -314,6 +332,7 @@ class Machine:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_COMPILE": "1",  # whatever is imported is compiled then
             **{f"GITHUB_{kind}": str(path) for kind, path in files.items()},
+            **({} if self.action is None else {"GITHUB_ACTION_PATH": str(self.action[1])}),
             **self.variables,
             **own,
         }
@@ -325,14 +344,3 @@ class Machine:
         self.variables |= parse_pairs(files["ENV"])
         self.job.path[:0] = files["PATH"].read_text().split()
         self.outcome.summary += files["STEP_SUMMARY"].read_text()
-
-
-def parse_pairs(file: Path) -> dict[str, str]:
-    """Read `name=value` lines; the form for several lines is not used here."""
-    pairs = {}
-    for line in file.read_text().splitlines():
-        name, sign, value = line.partition("=")
-        if not sign or "<<" in name:
-            raise WorkflowError(f"not a name and a value: {line!r}")
-        pairs[name] = value
-    return pairs

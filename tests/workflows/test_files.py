@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from ruamel.yaml import YAML
 
 from tests.workflows.actions import ACTIONS
 from tests.workflows.conftest import ROOT, WORKFLOWS, open_workflow
@@ -19,6 +20,7 @@ from tests.workflows.expressions import WorkflowError, evaluate, interpolate
 from tests.workflows.wheelhouse import canonical, closure
 
 FILES = ("release.yml", "verify.yml", "ci.yml")
+ACTION_FILES = sorted(WORKFLOWS.parent.glob("actions/*/action.yml"))
 PIN = re.compile(r"uses: ([\w./-]+@[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 RIGHTS = {
     "release.yml": {
@@ -30,13 +32,24 @@ RIGHTS = {
 }
 
 
+def test_dependabot_renews_what_the_actions_pin_too():
+    [own] = [
+        update
+        for update in YAML(typ="safe").load((ROOT / ".github/dependabot.yml").read_text())[
+            "updates"
+        ]
+        if update["package-ecosystem"] == "github-actions"
+    ]
+    assert own["directories"] == ["/", "/.github/actions/*"]
+
+
 def test_nothing_is_left_out():
     assert {path.name for path in WORKFLOWS.glob("*.yml")} == set(FILES)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_action_is_pinned_to_a_known_commit_with_its_version(name: str):
-    lines = [line for line in (WORKFLOWS / name).read_text().splitlines() if "uses:" in line]
+@pytest.mark.parametrize("path", [*(WORKFLOWS / name for name in FILES), *ACTION_FILES], ids=str)
+def test_every_action_is_pinned_to_a_known_commit_with_its_version(path: Path):
+    lines = [line for line in path.read_text().splitlines() if "uses:" in line]
     pinned = [PIN.search(line) for line in lines if not line.startswith("#")]
     assert pinned
     assert all(found and found[1] in ACTIONS for found in pinned)
@@ -181,9 +194,16 @@ def test_zizmor_finds_nothing():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_workflows_are_what_githubs_schema_describes():
-    files = [str(WORKFLOWS / name) for name in FILES]
-    command = [tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *files]
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [
+        ("vendor.github-workflows", [WORKFLOWS / name for name in FILES]),
+        ("vendor.github-actions", ACTION_FILES),
+    ],
+)
+def test_workflows_and_actions_are_what_githubs_schemas_describe(schema: str, paths: list[Path]):
+    assert paths
+    command = [tool("check-jsonschema"), "--builtin-schema", schema, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
