@@ -9,7 +9,6 @@ from typing import Any
 from release_tool.core.errors import InputError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import RepoSlug
-from release_tool.recipes.catalog import strings
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.instance import TUF_REPOSITORIES
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GITHUB_ISSUER
@@ -117,3 +116,10 @@ def texts(table: dict[str, Any], known: frozenset[str], where: str) -> dict[str,
         if not isinstance(value, str):
             raise ValueError(f"{where}{key} should be text")  # noqa: TRY004
     return table
+
+
+def strings(given: Any, where: str) -> list[str]:
+    """Check that a TOML value is a list of strings."""
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
+        raise ValueError(f"{where} should be a list of strings")
+    return given

@@ -1,29 +1,36 @@
-"""Finds a recipe by name, or reads one that departs from a named one from a TOML file."""
+"""Finds a recipe by name, or reads one from a TOML file.
+
+A file says for itself who made the thing and who releases it; a `base` lends it the graph alone.
+"""
 
 import tomllib
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_args, get_type_hints
 
-from release_tool.core.digest import Sha256
-from release_tool.core.errors import InputError, UsageError
+import msgspec
+
+from release_tool.core.digest import PREFIX, Sha256
+from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.recipes.recipe import ParityInput, Picture, Recipe
+from release_tool.recipes.defaults import derive
+from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
 RECIPES = {recipe.name: recipe for recipe in (U2NETP, U2NET)}
 RECIPE_FILE_LIMIT_BYTES = 256 * 1024
-
-T = TypeVar("T")
+LENT = ("graph", "parity")
+"""What a recipe takes over from its base, key by key."""
 
 
 def open_recipe(name_or_file: str) -> Recipe:
     """Return the recipe of that name, or the one in that `.toml` file.
 
-    A file names its `base` and gives the fields that differ, in tables called as the recipe's
-    fields are; raises `UsageError` for an unknown name and `InputError` for a malformed file.
+    Raises `UsageError` for an unknown name and `InputError` for a malformed file.
     """
     if name_or_file in RECIPES:
         return RECIPES[name_or_file]
@@ -40,84 +47,78 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
     """Read a recipe from TOML bytes; `what` names them in an `InputError`."""
     try:
         tables = tomllib.loads(content.decode())
-        base = tables.pop("base", "u2netp")
-        if base not in RECIPES:
-            raise ValueError(f"base is none of {', '.join(RECIPES)}: {base!r}")
-        checkpoint = tables.get("checkpoint")
-        if isinstance(checkpoint, dict) and "sha256" in checkpoint:
-            checkpoint.setdefault("sources", [])  # the base's have another checkpoint
-        return depart(forget_ids(RECIPES[base], tables.get("publisher")), tables, "")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        surplus = next(unknown_keys(tables, Recipe, ""), None)
+        if surplus is not None:
+            raise InputError(surplus)
+        complete = derive(lend(tables))
+        return msgspec.convert(spell(complete), Recipe, dec_hook=read_text)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{what} is not a recipe: {explain(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
+    except ReleaseToolError as error:
+        raise InputError(f"{what} is not a recipe: {error.message}", hint=error.hint) from error
 
 
-def forget_ids(base: Recipe, publisher: Any) -> Recipe:
-    """Return the base without its publisher's ids where a file names another repository.
-
-    They would believe the base's publisher under whatever name the file gives.
-    """
-    kept = str(base.publisher.repo)
-    if not isinstance(publisher, dict) or publisher.get("repo", kept) == kept:
-        return base
-    return replace(base, publisher=replace(base.publisher, owner_id=None, repo_id=None))
-
-
-def depart(value: T, changes: dict[str, Any], where: str) -> T:
-    """Replace the named fields of a frozen dataclass, descending into the nested ones."""
-    if not is_dataclass(value) or not isinstance(changes, dict):
-        raise ValueError(f"{where.rstrip('.')} is not a table")
-    known = {field.name for field in fields(value)}
-    unknown = changes.keys() - known
-    if unknown:
-        raise ValueError(f"unknown key {where}{min(unknown)}")
-    converted = {
-        key: convert(getattr(value, key), given, f"{where}{key}") for key, given in changes.items()
-    }
-    return replace(value, **converted)  # type: ignore[type-var]
+def unknown_keys(table: Any, kind: Any, where: str) -> Iterator[str]:
+    """Name the keys that nothing reads, each with the nearest that is read."""
+    if not is_dataclass(kind) or not isinstance(table, dict):
+        return
+    hints = get_type_hints(kind)
+    known = {field.name: hints[field.name] for field in fields(kind)}
+    for key, given in table.items():
+        if key in known:
+            inner = next(filter(is_dataclass, (known[key], *get_args(known[key]))), None)
+            for item in given if isinstance(given, list) else [given]:
+                yield from unknown_keys(item, inner, f"{where}{key}.")
+        elif where or key != "base":
+            near = get_close_matches(key, known, n=1)
+            advice = f"is {near[0]} meant?" if near else f"known are {', '.join(known)}"
+            yield f"unknown key {where}{key}; {advice}"
 
 
-def convert(old: Any, given: Any, where: str) -> Any:
-    """Give a TOML value the type that the field has in the base recipe."""
-    match old:
-        case Sha256():
-            return Sha256.parse(given)
-        case CommitId():
-            return CommitId.parse(given)
-        case RepoSlug():
-            return RepoSlug.parse(given)
-        case frozenset():
-            return frozenset(strings(given, where))
-        case None if isinstance(given, str):
-            return given
-        case tuple():
-            return convert_list(given, where)
-        case float() if isinstance(given, int | float) and not isinstance(given, bool):
-            return float(given)
-        case _ if is_dataclass(old):
-            return depart(old, given, f"{where}.")
-        case _ if type(given) is type(old):
-            return given
-    raise ValueError(f"{where} should be of type {type(old).__name__}")
-
-
-def convert_list(given: Any, where: str) -> tuple[Any, ...]:
-    """Give a TOML value the type of the list that a recipe has in this place."""
-    if where.endswith("skeletons"):
-        return tuple((toolchain, Sha256.parse(digest)) for toolchain, digest in given.items())
-    if where.endswith(("sources", "refs")):
-        return tuple(strings(given, where))
-    return tuple(parse_input(item) for item in given)
-
-
-def parse_input(given: dict[str, Any]) -> ParityInput:
-    """Read one input of the parity gate; TypeError and KeyError mean a wrong or missing key."""
-    pinned = given.get("picture")
-    picture = pinned and Picture(pinned["path"], Sha256.parse(pinned["sha256"]))
-    return ParityInput(**given | {"picture": picture})
-
-
-def strings(given: Any, where: str) -> list[str]:
-    """Check that a TOML value is a list of strings."""
-    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
-        raise ValueError(f"{where} should be a list of strings")
+def lend(tables: dict[str, Any]) -> dict[str, Any]:
+    """Put under a recipe's graph and parity those of its base, if it names one."""
+    given = dict(tables)
+    base = given.pop("base", None)
+    if base is None:
+        return given
+    if base not in RECIPES:
+        raise InputError(f"base is none of {', '.join(RECIPES)}: {base!r}")
+    for key in LENT:
+        lent = msgspec.to_builtins(getattr(RECIPES[base], key), enc_hook=str)
+        own = given.get(key, {})
+        given[key] = {**lent, **own} if isinstance(own, dict) else own
     return given
+
+
+def spell(tables: dict[str, Any]) -> dict[str, Any]:
+    """Turn what TOML has a shorter form for into the form of the values: skeletons, repository."""
+    graph, publisher = tables.get("graph"), tables.get("publisher")
+    if isinstance(graph, dict) and isinstance(graph.get("skeletons"), dict):
+        tables["graph"] = {**graph, "skeletons": list(graph["skeletons"].items())}
+    if isinstance(publisher, dict) and isinstance(publisher.get("repo"), str):
+        repo = RepoSlug.parse(publisher["repo"])
+        tables["publisher"] = {**publisher, "repo": {"owner": repo.owner, "name": repo.name}}
+    return tables
+
+
+def read_text(kind: type, text: Any) -> Any:
+    """Read a digest, bare or with its prefix, or a commit."""
+    if not isinstance(text, str):
+        raise TypeError("expected a string of hexadecimal digits")
+    if issubclass(kind, Sha256):
+        return kind.parse(text if text.startswith(PREFIX) else PREFIX + text)
+    if issubclass(kind, CommitId):
+        return kind.parse(text)
+    raise NotImplementedError(kind)
+
+
+def explain(error: msgspec.ValidationError) -> str:
+    """Say where it is wrong and how: `graph.opset: expected int, got str`."""
+    said, _, place = str(error).replace("`", "").partition(" - at ")
+    if said.startswith("Object missing required field "):
+        name = said.rpartition(" ")[2]
+        return f"{'.'.join((*filter(None, [place.strip('$.')]), name))} is missing"
+    where = place.strip("$.")
+    return f"{where}: {said[0].lower()}{said[1:]}" if where else said

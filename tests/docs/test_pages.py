@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import click
@@ -24,6 +24,8 @@ from release_tool.cli.main import COMMANDS, cli
 from release_tool.core.documents import JsonObject
 from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
+from release_tool.recipes.catalog import parse_recipe
+from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.exchange import Response
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
@@ -283,6 +285,15 @@ def test_pages_use_the_words_of_the_glossary(path: Path):
     assert not found, found
 
 
+def test_the_recipes_on_their_page_are_read_and_every_field_is_explained():
+    page = DOCS / "recipes.md"
+    for found in blocks(page, "toml"):
+        parse_recipe(found["text"].encode(), page.name)
+    said = " ".join(spans(page))
+    assert [field.name for field in fields(Recipe) if field.name not in said] == []
+    assert [field.name for field in fields(Publisher) if field.name not in said] == []
+
+
 def test_every_decision_is_on_the_design_page():
     text = (DOCS / "design.md").read_text()
     assert [path.name for path in DECISIONS if f"decisions/{path.name}" not in text] == []
@@ -320,7 +331,8 @@ def test_every_field_of_the_manifest_is_explained_and_no_other():
 
 
 def test_the_configuration_that_pages_show_is_one():
-    shown = [(path, found) for path in PAGES for found in blocks(path, "toml")]
+    pages = [path for path in PAGES if path.name != "recipes.md"]
+    shown = [(path, found) for path in pages for found in blocks(path, "toml")]
     assert shown
     for path, found in shown:
         parse_configuration(tomllib.loads(found["text"]), path)

@@ -1,4 +1,4 @@
-"""Recipes are found by name, or read from a file that departs from a named one."""
+"""Recipes are found by name, or read from a file that stands alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
-from release_tool.recipes.metadata import make_metadata, pinned_metadata
-from release_tool.recipes.recipe import Formats, ParityInput, Picture, check_inner_path
+from release_tool.recipes.recipe import ParityInput, Picture, Recipe, check_inner_path
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
@@ -39,82 +38,104 @@ def test_no_two_recipes_share_a_file_name_or_a_tag():
     assert U2NET.names.model != U2NETP.names.model
 
 
-def test_each_recipe_has_a_schema_name_of_its_own():
-    assert U2NETP.formats.manifest_schema == "u2netp-mirror-export-manifest-v1"
-    assert U2NET.formats.manifest_schema == "u2net-mirror-export-manifest-v1"
+OWN = f"""
+name = "mynet"
+
+[upstream]
+repo = "https://example.org/mynet"
+commit = "{"12" * 20}"
+module_path = "mynet/net.py"
+module_sha256 = "{DIGEST}"
+class_name = "Net"
+license_path = "LICENSE"
+license_sha256 = "{"cd" * 32}"
+
+[checkpoint]
+path = "weights/mynet.pth"
+sha256 = "{DIGEST}"
+tensors = 12
+
+[graph]
+opset = 17
+ir_version = 8
+input_name = "image"
+input_channels = 3
+output_name = "map"
+selected_output = 0
+height = 64
+width = 96
+operators = ["Conv", "Relu"]
+max_model_bytes = 1000000
+max_loops = 0
+max_subgraph_depth = 0
+skeletons = {{ "torch 2.13.0" = "{DIGEST}" }}
+
+[attribution]
+title = "My network"
+copyright = "Copyright its authors"
+paper = "none"
+
+[publisher]
+repo = "own/models"
+"""
 
 
-def test_the_keys_of_the_metadata_open_with_the_recipes_prefix():
-    own = replace(U2NETP, formats=Formats("own-manifest-v1", "own."))
-    digest = U2NETP.checkpoint.sha256
-    keys = [key.removeprefix("lusoris.") for key in make_metadata(U2NETP, digest)]
-    assert [key.removeprefix("own.") for key in make_metadata(own, digest)] == keys
-    assert {"own.conversion"} == set(make_metadata(own, digest)) - set(pinned_metadata(own))
-    bare = replace(U2NETP, formats=Formats("own-manifest-v1", ""))
-    assert list(make_metadata(bare, digest)) == keys
+def read(text: str) -> Recipe:
+    return parse_recipe(text.encode(), "own.toml")
 
 
-def test_a_recipe_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
-    path = tmp_path / "own.toml"
-    path.write_text(
-        f"""
-        base = "u2netp"
-        model_id = "own_v1"
-        [upstream]
-        commit = "{"12" * 20}"
-        license_sha256 = "{DIGEST}"
-        [graph]
-        opset = 18
-        operators = ["Conv", "Relu"]
-        skeletons = {{ "torch 2.13.0" = "{DIGEST}" }}
-        [parity]
-        error_ratio = 2
-        inputs = [
-          {{ height = 8, width = 9 }},
-          {{ height = 7, width = 7, full = true, picture = {PICTURE} }},
-        ]
-        [formats]
-        manifest_schema = "own-manifest-v1"
-        metadata_prefix = "own."
-        [publisher]
-        repo = "own/models"
-        """
-    )
-    recipe = open_recipe(str(path))
-    assert recipe.model_id == "own_v1"
-    assert str(recipe.upstream.commit) == "12" * 20
-    assert recipe.upstream.license_sha256 == Sha256.parse(DIGEST)
+def without(table: str) -> str:
+    """Leave one table out of OWN."""
+    before, _, rest = OWN.partition(f"[{table}]\n")
+    _, heading, after = rest.partition("\n[")
+    return before + heading[1:] + after
+
+
+def test_a_recipe_file_stands_alone_and_what_it_leaves_out_follows_from_its_name(tmp_path: Path):
+    (tmp_path / "own.toml").write_text(OWN)
+    recipe = open_recipe(str(tmp_path / "own.toml"))
+    assert (recipe.name, recipe.model_id, recipe.tag) == ("mynet", "mynet_v1", "mynet-v1")
+    assert recipe.names.model == "mynet_v1.onnx"
+    assert recipe.formats.manifest_schema == "mynet-export-manifest-v1"
+    assert recipe.formats.metadata_prefix == ""
+    assert str(recipe.upstream.license_sha256) == "sha256:" + "cd" * 32
     assert recipe.graph.operators == {"Conv", "Relu"}
+    assert recipe.skeleton_for("2.13.0+cpu") == Sha256.parse(DIGEST)
+    assert recipe.skeleton_for("2.14.0") is None
+    assert str(recipe.publisher.repo) == "own/models"
+    assert recipe.publisher.refs == ("refs/heads/main",)
+    # With another's ids another's publisher would be believed under the name of this one.
+    assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
+    assert recipe.parity.pictures == ()
+
+
+@pytest.mark.parametrize("table", ["upstream", "checkpoint", "attribution", "publisher"])
+@pytest.mark.parametrize("base", ["", 'base = "u2netp"\n'])
+def test_who_made_the_thing_is_never_taken_over(table, base):
+    with pytest.raises(InputError, match=f"{table} is missing") as caught:
+        read(base + without(table))
+    assert "never taken over" in str(caught.value.hint)
+
+
+def test_a_base_lends_its_graph_and_its_bounds_and_nothing_else():
+    with pytest.raises(InputError, match="graph is missing") as caught:
+        read(without("graph"))
+    assert 'base = "u2netp"' in str(caught.value.hint)
+    recipe = read('base = "u2netp"\n' + without("graph") + "[graph]\nopset = 18\n")
+    assert recipe.graph == replace(U2NETP.graph, opset=18)
+    assert recipe.parity == U2NETP.parity
+    assert recipe.names.model == "mynet_v1.onnx"
+    assert recipe.formats != U2NETP.formats
+    assert recipe.checkpoint.sources == ()
+
+
+def test_inputs_of_the_parity_gate_are_pictures_or_drawn():
+    parity = "[[parity.inputs]]\nheight = 8\nwidth = 9\n[[parity.inputs]]\nheight = 7\nwidth = 7\n"
+    recipe = read(OWN + parity + f"full = true\npicture = {PICTURE}\n")
     picture = Picture("a.png", Sha256.parse(DIGEST))
     assert recipe.parity.inputs == (ParityInput(8, 9), ParityInput(7, 7, picture, full=True))
     assert recipe.parity.pictures == (picture,)
-    assert recipe.parity.error_ratio == 2.0
-    assert str(recipe.publisher.repo) == "own/models"
-    assert recipe.formats == Formats("own-manifest-v1", "own.")
-    # With the base's ids the base's publisher would be believed under the new name.
-    assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
-    assert recipe.names == U2NETP.names
-    assert recipe.skeleton_for("2.13.0+cpu") == Sha256.parse(DIGEST)
-    assert recipe.skeleton_for("2.14.0") is None
-
-
-def test_a_file_that_names_the_bases_repository_keeps_its_ids(tmp_path: Path):
-    """Without them whoever takes the name after a renaming would be believed."""
-    path = tmp_path / "own.toml"
-    path.write_text('[publisher]\nrepo = "VMAFx/vmafx"\nrefs = ["refs/heads/next"]\n')
-    expected = replace(U2NETP.publisher, refs=("refs/heads/next",))
-    assert open_recipe(str(path)).publisher == expected
-
-
-def test_another_checkpoint_has_other_sources_or_none():
-    changed = parse_recipe(f"[checkpoint]\nsha256 = '{DIGEST}'".encode(), "own.toml")
-    assert changed.checkpoint.sources == ()
-    named = b"[checkpoint]\nsources = ['https://example.org/x', 'https://example.net/x']"
-    assert parse_recipe(named, "own.toml").checkpoint.sources == (
-        "https://example.org/x",
-        "https://example.net/x",
-    )
-    assert parse_recipe(b"model_id = 'own'", "own.toml").checkpoint == U2NETP.checkpoint
+    assert recipe.parity.error_ratio == 3.0
 
 
 def test_upstreams_own_source_comes_first():
@@ -124,38 +145,52 @@ def test_upstreams_own_source_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("old", "new", "reason"),
     [
-        ("[checkpoint]\nsources = 'https://example.org'", "should be a list of strings"),
-        ("checkpoint = 3", "checkpoint is not a table"),
-        ("base = 'none'", "base is none of"),
-        ("nonsense", "is not a recipe"),
-        ("colour = 'red'", "unknown key colour"),
-        ("[graph]\ncolour = 1", "unknown key graph.colour"),
-        ("graph = 3", "graph is not a table"),
-        ("[graph]\nopset = 'x'", "graph.opset should be of type int"),
-        ("[graph]\noperators = 'Conv'", "should be a list of strings"),
-        ("[upstream]\ncommit = 'main'", "not a full git commit id"),
-        ("[upstream]\nmodule_path = '../x'", "not a path inside"),
-        ("[upstream]\nclass_name = 'a.b'", "not a class name"),
-        ("[names]\nmodel = 'a b.onnx'", "GitHub would change"),
-        ("[names]\nmodel = 'model.bin'", "ends in .onnx"),
-        ("[parity]\ninputs = [{height = 1}]", "is not a recipe"),
-        ("[parity]\ninputs = [{height = 1, width = 0}]", "1x0 pixels has no pixel"),
-        ("[parity]\ninputs = []", "needs an input that is used in every export"),
-        ("[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}", "is not a recipe"),
-        ("[formats]\nmanifest_schema = ''", "not a name of a schema"),
-        ("[formats]\nmanifest_schema = 'a b'", "not a name of a schema"),
-        ("[formats]\nmetadata_prefix = 'own'", "not a prefix of metadata keys"),
-        ("[publisher]\nrepo = 'x'", "not a repository"),
-        ("[publisher]\nrefs = ['main']", "not a full git ref"),
-        ("[publisher]\nowner_id = 7", "publisher.owner_id should be of type str"),
-        ("[publisher]\nrepo = 'a/b'\nowner_id = 'x'", "not a numeric id"),
+        ("tensors = 12", "sources = 'https://x'", "checkpoint.sources: expected array, got str"),
+        ("tensors = 12", "", "checkpoint.tensors is missing"),
+        ("\nname =", "\nbase = 'none'\nname =", "base is none of"),
+        ("\nname =", "\nnonsense", "is not a recipe"),
+        ("\nname =", "\ncolour = 'red'\nname =", "unknown key colour; known are name, model_id"),
+        ("opset =", "opsets =", "unknown key graph.opsets; is opset meant"),
+        ("opset = 17", "opset = 'x'", "graph.opset: expected int, got str"),
+        ("opset = 17", "opset = 17.5", "graph.opset: expected int, got float"),
+        ("['Conv', 'Relu']", "'Conv'", "graph.operators: expected array, got str"),
+        ('"mynet"', '"My Net"', "not of small letters"),
+        ("12" * 20, "main", "not a full git commit id"),
+        (DIGEST, "sha256:12", "not a SHA-256 digest"),
+        ("mynet/net.py", "../x", "not a path inside"),
+        ('"Net"', '"a.b"', "not a class name"),
+        ("[publisher]", "[names]\nmodel = 'a b.onnx'\n[publisher]", "GitHub would change"),
+        ("[publisher]", "[names]\nmodel = 'model.bin'\n[publisher]", "ends in .onnx"),
+        ("[publisher]", "[parity]\ninputs = [{height = 1}]\n[publisher]",
+         r"parity.inputs\[0\].width is missing"),
+        ("[publisher]", "[parity]\ninputs = [{height = 1, width = 0}]\n[publisher]",
+         "has no pixel"),
+        ("[publisher]", "[parity]\ninputs = [{high = 1, width = 1}]\n[publisher]",
+         "unknown key parity.inputs.high; is height meant"),
+        ("[publisher]", "[parity]\ninputs = []\n[publisher]", "an input that is used in every"),
+        ("[publisher]",
+         "[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}\n[publisher]",
+         r"parity.inputs\[0\].picture.sha256 is missing"),
+        ("own/models", "x", "not a repository"),
+        ("[publisher]", "[publisher]\nrefs = ['main']", "not a full git ref"),
+        ("[publisher]", "[publisher]\nowner_id = 7", "publisher.owner_id: expected str"),
+        ("[publisher]", "[publisher]\nowner_id = 'x'", "not a numeric id"),
     ],
-)
-def test_a_malformed_recipe_is_refused_with_the_place(content: str, reason: str):
-    with pytest.raises((InputError, UsageError), match=reason):
-        parse_recipe(content.encode(), "own.toml")
+)  # fmt: skip
+def test_a_malformed_recipe_is_refused_with_the_place(old: str, new: str, reason: str):
+    text = OWN.replace('["Conv", "Relu"]', "['Conv', 'Relu']")
+    assert old in text
+    with pytest.raises(InputError, match=reason) as caught:
+        read(text.replace(old, new))
+    assert "own.toml is not a recipe" in caught.value.message
+
+
+@pytest.mark.parametrize("table", ["upstream", "graph", "names", "parity", "publisher"])
+def test_a_value_where_a_table_belongs_is_refused(table: str):
+    with pytest.raises(InputError, match=f"{table}: expected object, got int"):
+        read(f"{table} = 3\n" + without(table))
 
 
 def test_an_unknown_name_lists_those_there_are():
