@@ -59,7 +59,8 @@ def check_fit(network: torch.nn.Module, tensors: Iterable[Tensor], job: Job) -> 
     if missing or surplus:
         raise InputError(
             f"the checkpoint is not {job.class_name}'s: "
-            f"{counted(missing, 'missing')}, {counted(surplus, 'surplus')}"
+            f"{counted(missing, 'missing')}, {counted(surplus, 'surplus')}",
+            hint=advise_prefix(list(given), list(wanted)),
         )
     for name, tensor in given.items():
         if tensor.shape != tuple(wanted[name].shape):
@@ -70,6 +71,18 @@ def check_fit(network: torch.nn.Module, tensors: Iterable[Tensor], job: Job) -> 
     floats = sum(not name.endswith(COUNTER) for name in given)
     if floats != job.float_tensors:
         raise InputError(f"the checkpoint has {floats} tensors, the recipe {job.float_tensors}")
+
+
+def advise_prefix(given: list[str], wanted: list[str]) -> str | None:
+    """Say which prefix the names have, where without it they would fit."""
+    first, needed = given[0], set(wanted)
+    for length in range(1, len(first)):
+        prefix, rest = first[:length], first[length:]
+        if prefix.endswith(".") and rest in needed:
+            cut = {name.removeprefix(prefix) for name in given if name.startswith(prefix)}
+            if {name for name in needed if not name.endswith(COUNTER)} <= cut:
+                return f"the network's names begin with {prefix!r}; save them without it"
+    return None
 
 
 def load_tensors(network: torch.nn.Module, tensors: Iterable[Tensor]) -> None:

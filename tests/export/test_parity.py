@@ -196,6 +196,19 @@ def test_a_checkpoint_of_another_network_is_refused(inputs, old, new, words):
         convert.check_fit(built, inputs.checkpoint.tensors, job)
 
 
+@pytest.mark.parametrize("prefix", ["model.", "net.", "wrapped.model."])
+def test_a_prefix_that_would_make_the_names_fit_is_named(inputs, prefix):
+    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
+    built = convert.build_network(MODULE.encode(), job)
+    renamed = [replace(each, name=prefix + each.name) for each in inputs.checkpoint.tensors]
+    with pytest.raises(InputError, match="missing") as caught:
+        convert.check_fit(built, renamed, job)
+    assert caught.value.hint == f"the network's names begin with {prefix!r}; save them without it"
+    with pytest.raises(InputError, match="missing") as caught:
+        convert.check_fit(built, renamed[:-9], job)
+    assert caught.value.hint is None
+
+
 def test_a_recipe_that_counts_other_tensors_is_refused(inputs):
     recipe = replace(inputs.recipe, checkpoint=replace(inputs.recipe.checkpoint, tensors=81))
     job = make_job("export", inputs.checkpoint, recipe, full_parity=False)

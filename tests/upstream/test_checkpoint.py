@@ -88,6 +88,8 @@ def test_containers_names_prefixes_and_nests_do_not_change_the_digest_of_the_ten
         save(parallel),
         save({"epoch": 3, "loss": 0.5, "state_dict": parallel, "note": ["x", (1, None, True)]}),
         save({"model": {"state_dict": STATE}}, legacy=True),
+        save({f"_orig_mod.module.{name}": value for name, value in STATE.items()}),
+        save({f"module._orig_mod.{name}": value for name, value in STATE.items()}),
         save(OrderedDict((name, torch.nn.Parameter(value, requires_grad=False))
                          for name, value in STATE.items())),
     ]  # fmt: skip
@@ -204,6 +206,12 @@ def test_a_torchscript_archive_is_refused_by_name(refused):
 def test_a_whole_pickled_module_is_refused(refused):
     for legacy in (False, True):
         refused(save(torch.nn.Conv2d(3, 1, 1), legacy=legacy), "could run code")
+
+
+def test_of_two_state_dicts_none_is_chosen(refused):
+    both = save({"ema": STATE, "epoch": 3, "model": STATE})
+    error = refused(both, "holds 2 state dicts: ema, model")
+    assert "save the one that is meant" in str(error.hint)
 
 
 @pytest.mark.parametrize("value", [[1, 2], 5, {}, {"a": 1}, {"state_dict": {}}, torch.ones(2)])
