@@ -8,7 +8,8 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
-from release_tool.recipes.recipe import ParityInput, Picture, Recipe, check_inner_path
+from release_tool.recipes.metadata import make_metadata, pinned_metadata
+from release_tool.recipes.recipe import Formats, ParityInput, Picture, Recipe, check_inner_path
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
@@ -36,6 +37,21 @@ def test_the_release_of_u2netp_has_the_names_that_its_consumers_know():
 def test_no_two_recipes_share_a_file_name_or_a_tag():
     assert U2NET.tag != U2NETP.tag
     assert U2NET.names.model != U2NETP.names.model
+
+
+def test_each_recipe_has_a_schema_name_of_its_own():
+    assert U2NETP.formats.manifest_schema == "u2netp-mirror-export-manifest-v1"
+    assert U2NET.formats.manifest_schema == "u2net-mirror-export-manifest-v1"
+
+
+def test_the_keys_of_the_metadata_open_with_the_recipes_prefix():
+    own = replace(U2NETP, formats=Formats("own-manifest-v1", "own."))
+    digest = U2NETP.checkpoint.sha256
+    keys = [key.removeprefix("lusoris.") for key in make_metadata(U2NETP, digest)]
+    assert [key.removeprefix("own.") for key in make_metadata(own, digest)] == keys
+    assert {"own.conversion"} == set(make_metadata(own, digest)) - set(pinned_metadata(own))
+    bare = replace(U2NETP, formats=Formats("own-manifest-v1", ""))
+    assert list(make_metadata(bare, digest)) == keys
 
 
 OWN = f"""
@@ -161,6 +177,9 @@ def test_upstreams_own_source_comes_first():
         (DIGEST, "sha256:12", "not a SHA-256 digest"),
         ("mynet/net.py", "../x", "not a path inside"),
         ('"Net"', '"a.b"', "not a class name"),
+        ("[publisher]", "[formats]\nmanifest_schema = 'a b'\n[publisher]",
+         "not a name of a schema"),
+        ("[publisher]", "[formats]\nmetadata_prefix = 'a b'\n[publisher]", "not a prefix of meta"),
         ("[publisher]", "[names]\nmodel = 'a b.onnx'\n[publisher]", "GitHub would change"),
         ("[publisher]", "[names]\nmodel = 'model.bin'\n[publisher]", "ends in .onnx"),
         ("[publisher]", "[parity]\ninputs = [{height = 1}]\n[publisher]",
