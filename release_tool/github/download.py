@@ -32,6 +32,7 @@ ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 PARTIAL_SUFFIX = ".part"
 MAX_ATTEMPTS = 4
 MAX_PAGES = 10
+ASK_ELSEWHERE = "verify with --from OWNER/NAME@TAG, or with a bundle beside the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def fetch_attestations(
     digest: Sha256,
 ) -> tuple[bytes, ...]:
     """Return the bundles that GitHub keeps for a digest, at least one, in GitHub's order."""
-    hint = "verify with --from OWNER/NAME@TAG, or with a bundle beside the file"
+    hint = ASK_ELSEWHERE
     try:
         found = list_attestations(api, repo, digest)
     except Declined as error:
@@ -230,7 +231,10 @@ def fetch_attestations(
 
 
 def list_attestations(api: ReadApi, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
-    """List what GitHub keeps for a digest; of very many attestations the first pages count."""
+    """List what GitHub keeps for a digest; raises `CannotVerify` for more than are read.
+
+    One that is left out may say no, and whoever may store attestations decides how many there are.
+    """
     url: str | None = f"{api.api}/repos/{repo}/attestations/{digest}?per_page=30"
     headers = api.ask(OLDEST_VERSION)  # a newer one leaves the bundles themselves out
     found: list[JsonObject] = []
@@ -241,4 +245,9 @@ def list_attestations(api: ReadApi, repo: RepoSlug, digest: Sha256) -> list[Json
         listed = parse_answer(content).get("attestations")
         items = listed if isinstance(listed, list) else []
         found += [item for item in items if isinstance(item, dict)]
+    if url is not None:
+        raise CannotVerify(
+            f"{repo} has more attestations of {digest} than are read, which are {len(found)}",
+            hint=ASK_ELSEWHERE,
+        )
     return found
