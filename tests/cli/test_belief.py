@@ -199,10 +199,8 @@ SPIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["u2netp_mirror_v1.onnx", "."])
-def test_a_verdict_opens_nothing_in_the_folder_but_evidence(
-    rehearsed, folder: Path, tmp_path: Path, model: str
-):
+def trace(folder: Path, tmp_path: Path, *arguments: str):
+    """Run the program in a folder full of files that somebody might open; tell which it opened."""
     for name in SPIES:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -225,22 +223,52 @@ def test_a_verdict_opens_nothing_in_the_folder_but_evidence(
         "sys.addaudithook(audit)\n"
     )
     program = Path(sys.executable).with_name("release-tool")
-    options = ["--trusted-root", str(rehearsed.trusted_root), "--json"]
     home = tmp_path / "home"
     home.mkdir()
     finished = subprocess.run(
-        [program, "verify", model, *options],
+        [program, *arguments, "--json"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(watch), "HOME": str(home)},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(watch),
+            "HOME": str(home),
+            "NO_PROXY": "127.0.0.1",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
+    return finished, {name for name in log.read_text().split("\n") if name}
+
+
+@pytest.mark.parametrize("model", ["u2netp_mirror_v1.onnx", "."])
+def test_a_verdict_opens_nothing_in_the_folder_but_evidence(
+    rehearsed, folder: Path, tmp_path: Path, model: str
+):
+    root = ["--trusted-root", str(rehearsed.trusted_root)]
+    finished, opened = trace(folder, tmp_path, "verify", model, *root)
     assert finished.returncode == 8, finished.stderr
     refusal = json.loads(finished.stdout)["error"]["message"]
     assert "expected https://github.com/VMAFx/vmafx/" in refusal
-    opened = {name for name in log.read_text().split("\n") if name}
     assert "u2netp_mirror_v1.onnx" in opened
+    assert opened <= set(READ), opened - set(READ)
+
+
+@pytest.mark.parametrize("command", ["check", "fetch", "doctor"])
+def test_the_other_commands_that_judge_open_nothing_else_either(
+    world, rehearsed, folder: Path, tmp_path: Path, command: str
+):
+    """What `fetch` downloads stands outside the folder here: only what lies in it counts."""
+    root = ["--trusted-root", str(rehearsed.trusted_root), *map(str, world.api)]
+    release = "rehearsal/u2netp-mirror@u2netp-mirror-v1"
+    arguments, code = {
+        "check": (["u2netp_mirror_v1.onnx"], 0),
+        "fetch": ([release, "--to", str(tmp_path / "to"), *root], 9),
+        "doctor": ([".", "--repo", "rehearsal/u2netp-mirror", *root], 3),
+    }[command]
+    finished, opened = trace(folder, tmp_path, command, *arguments)
+    assert finished.returncode == code, finished.stderr
+    assert "release-tool.toml" in opened
     assert opened <= set(READ), opened - set(READ)
 
 
