@@ -10,13 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import msgspec
-
-from release_tool.core.digest import PREFIX, Sha256
 from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from release_tool.core.files import read_limited
-from release_tool.core.names import CommitId, RepoSlug
 from release_tool.recipes.defaults import derive
+from release_tool.recipes.reading import convert
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
@@ -50,14 +47,12 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
         surplus = next(unknown_keys(tables, Recipe, ""), None)
         if surplus is not None:
             raise InputError(surplus)
-        complete = derive(lend(tables))
-        return msgspec.convert(spell(complete), Recipe, dec_hook=read_text)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{what} is not a recipe: {explain(error)}") from error
+        recipe: Recipe = convert(Recipe, derive(lend(tables)), "")
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
     except ReleaseToolError as error:
         raise InputError(f"{what} is not a recipe: {error.message}", hint=error.hint) from error
+    return recipe
 
 
 def unknown_keys(table: Any, kind: Any, where: str) -> Iterator[str]:
@@ -86,39 +81,8 @@ def lend(tables: dict[str, Any]) -> dict[str, Any]:
     if base not in RECIPES:
         raise InputError(f"base is none of {', '.join(RECIPES)}: {base!r}")
     for key in LENT:
-        lent = msgspec.to_builtins(getattr(RECIPES[base], key), enc_hook=str)
+        values = getattr(RECIPES[base], key)
+        lent = {field.name: getattr(values, field.name) for field in fields(values)}
         own = given.get(key, {})
         given[key] = {**lent, **own} if isinstance(own, dict) else own
     return given
-
-
-def spell(tables: dict[str, Any]) -> dict[str, Any]:
-    """Turn what TOML has a shorter form for into the form of the values: skeletons, repository."""
-    graph, publisher = tables.get("graph"), tables.get("publisher")
-    if isinstance(graph, dict) and isinstance(graph.get("skeletons"), dict):
-        tables["graph"] = {**graph, "skeletons": list(graph["skeletons"].items())}
-    if isinstance(publisher, dict) and isinstance(publisher.get("repo"), str):
-        repo = RepoSlug.parse(publisher["repo"])
-        tables["publisher"] = {**publisher, "repo": {"owner": repo.owner, "name": repo.name}}
-    return tables
-
-
-def read_text(kind: type, text: Any) -> Any:
-    """Read a digest, bare or with its prefix, or a commit."""
-    if not isinstance(text, str):
-        raise TypeError("expected a string of hexadecimal digits")
-    if issubclass(kind, Sha256):
-        return kind.parse(text if text.startswith(PREFIX) else PREFIX + text)
-    if issubclass(kind, CommitId):
-        return kind.parse(text)
-    raise NotImplementedError(kind)
-
-
-def explain(error: msgspec.ValidationError) -> str:
-    """Say where it is wrong and how: `graph.opset: expected int, got str`."""
-    said, _, place = str(error).replace("`", "").partition(" - at ")
-    if said.startswith("Object missing required field "):
-        name = said.rpartition(" ")[2]
-        return f"{'.'.join((*filter(None, [place.strip('$.')]), name))} is missing"
-    where = place.strip("$.")
-    return f"{where}: {said[0].lower()}{said[1:]}" if where else said
