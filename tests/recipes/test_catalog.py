@@ -163,7 +163,8 @@ def test_upstreams_own_source_comes_first():
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("tensors = 12", "tensors = 12\nsources = 'https://x'", "checkpoint.sources: expected array, got str"),
+        ("tensors = 12", "tensors = 12\nsources = 'https://x'",
+         "checkpoint.sources: expected array, got str"),
         ("tensors = 12", "", "checkpoint.tensors is missing"),
         ("\nname =", "\nbase = 'none'\nname =", "base is none of"),
         ("\nname =", "\nnonsense", "is not a recipe"),
