@@ -26,8 +26,9 @@ from release_tool.gates.contract import check_contract
 from release_tool.gates.proof import Proof, prove_export
 from release_tool.github.client import GitHub
 from release_tool.github.download import fetch_release
-from release_tool.github.preflight import Ready, check_ready
+from release_tool.github.preflight import check_ready
 from release_tool.github.remote import DraftRelease, PublishedRelease
+from release_tool.github.target import Ready
 from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import ReadApi
 from release_tool.provenance.description import describe_release

@@ -17,6 +17,11 @@ from release_tool.net.failures import AnswerLost
 TEXT_LIMIT = 200
 HTML_TITLE = re.compile(rb"<title[^>]*>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
 PERMISSION_HINT = "the token needs the permission to write the repository's contents"
+RULES = "rule violations"
+RULES_HINT = (
+    "a ruleset of the repository forbids it: let whoever releases bypass it, or have the tag "
+    "pushed by somebody who may"
+)
 BURNT_TAG = "used by an immutable release"
 
 
@@ -127,7 +132,7 @@ def make_error(answer: ErrorAnswer, now: float) -> TryAgain | PublishError | Con
             return AnswerLost(text)
         case status if status >= 500:
             return AnswerLost(text, hint="see https://www.githubstatus.com and run it again")
-    return Refused(text)
+    return Refused(text, hint=RULES_HINT if RULES in answer.reason else None)
 
 
 def parse_wait(headers: Mapping[str, str], now: float) -> float | None:

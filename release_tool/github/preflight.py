@@ -6,7 +6,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
@@ -18,7 +18,7 @@ from release_tool.core.errors import (
     TryAgain,
 )
 from release_tool.core.files import open_regular
-from release_tool.core.names import CommitId, RepoSlug, Tag, check_asset_name
+from release_tool.core.names import RepoSlug, Tag, check_asset_name
 from release_tool.github.access import check_repository, check_token
 from release_tool.github.client import GitHub
 from release_tool.github.finding import Finding, Found, Verdict, failure, find, leave_out, unknown
@@ -32,17 +32,11 @@ from release_tool.github.plan import (
     read_marker,
 )
 from release_tool.github.state import fetch_listed, fetch_state
+from release_tool.github.target import Ready, describe_ways_out, find_target
 
 MAX_CLOCK_SKEW_SECONDS = 300.0
 """Short-lived signing certificates and identity tokens bear no more."""
 ON_GITHUB = ("target", "tag", "drafts", "immutable releases")
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """That a repository can take a release; `commit` is the tag's, where it is known beforehand."""
-
-    commit: CommitId | None
 
 
 def check_ready(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> Ready | None:
@@ -51,10 +45,10 @@ def check_ready(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) ->
     None where the tag is published at another commit than `target`: what then holds depends on the
     files. Raises `PublishError`, `ConflictError` or `TryAgain`.
     """
-    check_repository(github, repo)
+    branch = check_repository(github, repo).default_branch
     ready: Ready | None
     try:
-        ready = Ready(check_target(github, repo, tag, target))
+        ready = find_target(github, repo, branch, tag, target)
     except ConflictError:
         if github.fetch_release_by_tag(repo, tag) is None:
             raise
@@ -149,26 +143,6 @@ def measure(files: Mapping[str, Path]) -> tuple[Artifact, ...]:
     return tuple(Artifact.of_file(path, name) for name, path in files.items())
 
 
-def check_target(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> CommitId | None:
-    """Return the commit that the tag will stand for, where it is known beforehand.
-
-    Raises `PublishError` for a target that is not there, and `ConflictError` for a git tag that
-    stands at another commit already: GitHub would then silently ignore the target.
-    """
-    commit = None if target is None else github.fetch_commit(repo, target)
-    if target is not None and commit is None:
-        raise PublishError(
-            f"{repo} has no branch or commit {target[:120]!r}", hint="push the commit first"
-        )
-    existing = github.fetch_commit(repo, f"tags/{tag}")
-    if existing is not None and commit is not None and existing != commit:
-        raise ConflictError(
-            f"the git tag {tag} stands at {existing} already, not at {commit}",
-            hint="choose another tag, or release the commit that the tag is at",
-        )
-    return existing or commit
-
-
 def describe_names(files: Mapping[str, Path] | None) -> Found | str:
     """Require names that GitHub stores as they are, none of them twice in other letters."""
     if files is None:
@@ -219,18 +193,26 @@ def describe_repository(github: GitHub, repo: RepoSlug) -> Found | str:
 
 def describe_target(github: GitHub, repo: RepoSlug, tag: Tag, target: str | None) -> Found | str:
     """Say at which commit the tag will stand; where it is published, nothing moves it any more."""
+    branch = github.fetch_repository(repo).default_branch
     try:
-        commit = check_target(github, repo, tag, target)
+        ready = find_target(github, repo, branch, tag, target)
     except ConflictError:
         if github.fetch_release_by_tag(repo, tag) is None:
             raise
         return f"{tag} is published where it stands, and {target} has moved on since"
-    if commit is None:
+    if ready.commit is None:
         return unknown(
-            "the tag will stand at the default branch's newest commit",
+            f"the tag will stand at the newest commit of {branch}",
             "give --target to name the commit",
         )
-    return f"the tag stands, or will stand, at {commit}"
+    if ready.moved:
+        return unknown(
+            f"the tag will stand at {ready.commit}, whose workflow files are not those of "
+            f"{branch}: a token without the permission `workflows`, such as GITHUB_TOKEN, will "
+            "be refused",
+            describe_ways_out(ready, repo, tag),
+        )
+    return f"the tag stands, or will stand, at {ready.commit}"
 
 
 def describe_tag(

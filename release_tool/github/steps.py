@@ -14,7 +14,7 @@ from release_tool.core.errors import ConflictError, PublishError, ReleaseToolErr
 from release_tool.core.names import Latest, RepoSlug, Tag
 from release_tool.core.progress import Progress
 from release_tool.github.client import GitHub
-from release_tool.github.failures import AlreadyExists, NotFound
+from release_tool.github.failures import AlreadyExists, Forbidden, NotFound
 from release_tool.github.plan import (
     MakeDraft,
     MeasureAsset,
@@ -30,9 +30,9 @@ from release_tool.github.plan import (
     is_same,
     read_marker,
 )
-from release_tool.github.preflight import Ready, check_target
 from release_tool.github.remote import RemoteRelease
 from release_tool.github.state import fetch_draft, fetch_state
+from release_tool.github.target import Ready, explain_refusal, find_target
 from release_tool.net.failures import AnswerLost
 
 MAX_FAILURES = 4
@@ -61,12 +61,14 @@ class PublishingJob:
 class Run:
     """One run: the draft it works on, the digests it measured, the failures it has had.
 
-    `maybe_published` is the id of a draft whose publication was ordered and not surely refused.
+    `branch` is the repository's default one. `maybe_published` is the id of a draft whose
+    publication was ordered and not surely refused.
     """
 
     github: GitHub
     job: PublishingJob
     progress: Progress
+    branch: str
     state: ServerState = field(default_factory=ServerState)
     held: RemoteRelease | None = None
     ready: Ready | None = None
@@ -166,8 +168,7 @@ class Run:
         github, repo, tag = self.github, self.job.repo, self.job.wanted.tag
         match step:
             case MakeDraft():
-                self.prepare()
-                self.make_draft()
+                self.make_draft(self.prepare())
                 return False
             case RestoreTag(draft):
                 github.send_tag(repo, draft, tag)
@@ -179,8 +180,7 @@ class Run:
             case UploadAsset():
                 self.upload(step)
             case Publish(draft):
-                self.prepare()
-                self.publish(draft)
+                self.publish(draft, self.prepare())
                 return False
             case RemoveDraft(draft):
                 self.clear_away(draft)
@@ -193,23 +193,27 @@ class Run:
         except ReleaseToolError as error:
             self.progress.note(f"the draft {draft.id} stays: {error}")
 
-    def prepare(self) -> None:
+    def prepare(self) -> Ready:
         """Find out once, before anything is made, which commit the tag will stand for."""
         if self.ready is None:
-            tag, target = self.job.wanted.tag, self.job.target
-            self.ready = Ready(check_target(self.github, self.job.repo, tag, target))
+            job = self.job
+            self.ready = find_target(self.github, job.repo, self.branch, job.wanted.tag, job.target)
+        return self.ready
 
-    def make_draft(self) -> None:
+    def make_draft(self, ready: Ready) -> None:
         """Make a draft; if the answer is lost, look for it for some seconds before giving up."""
         job = self.job
         if self.drafts_made == MAX_FAILURES:
             raise TryAgain(f"the drafts made for {job.wanted.tag} keep vanishing")
         try:
             self.held = self.github.send_draft(
-                job.repo, job.wanted.tag, target=job.target, title=job.title, body=job.body
+                job.repo, job.wanted.tag, target=ready.target, title=job.title, body=job.body
             )
             self.drafts_made += 1
             self.just_made = True
+        except Forbidden as error:
+            explain_refusal(ready, job.repo, job.wanted.tag, error)
+            raise
         except AnswerLost:
             # A new draft may be missing from the list for seconds; one made twice is not lost,
             # it goes after publishing.
@@ -284,7 +288,7 @@ class Run:
         )
         return Latest.NO
 
-    def publish(self, draft: RemoteRelease) -> None:
+    def publish(self, draft: RemoteRelease, ready: Ready) -> None:
         """Publish the draft, and after a refusal find out whether it is visible all the same."""
         job = self.job
         self.maybe_published = draft.id
@@ -294,13 +298,14 @@ class Run:
                 job.repo,
                 draft,
                 job.wanted.tag,
-                target=job.target or draft.target,
+                target=ready.repeated,
                 latest=self.choose_latest(),
             )
-        except (PublishError, ConflictError):
+        except (PublishError, ConflictError) as error:
             fresh = self.github.fetch_release(job.repo, draft.id)
             if fresh is None or fresh.draft:
                 self.maybe_published = None
+                explain_refusal(ready, job.repo, job.wanted.tag, error)
                 raise
 
 

@@ -21,9 +21,10 @@ from release_tool.github.plan import (
     plan_release,
     read_marker,
 )
-from release_tool.github.preflight import Ready, describe_clock
+from release_tool.github.preflight import describe_clock
 from release_tool.github.remote import DraftRelease, PublishedRelease, RemoteRelease
 from release_tool.github.steps import PublishingJob, Run, remove_draft
+from release_tool.github.target import Ready
 
 MAX_ROUNDS = 40
 
@@ -61,10 +62,12 @@ def publish_release(  # noqa: PLR0913 - one keyword a decision of the caller's
     wanted = Wanted(tag, artifacts, manifest_name)
     text = wanted.marker.append_to(body)
     if ready is None:
-        check_repository(github, repo)
+        branch = check_repository(github, repo).default_branch
         describe_clock(github)
+    else:
+        branch = ready.branch
     job = PublishingJob(repo, wanted, dict(files), target, title, text, latest)
-    run = Run(github, job, progress, ready=ready)
+    run = Run(github, job, progress, branch, ready=ready)
     try:
         return finish(run, keep_draft=keep_draft)
     except (PublishError, TryAgain) as error:

@@ -162,6 +162,20 @@ def test_an_upload_says_whether_it_becomes_the_latest_release(
     assert (world.github.state.latest is not None) == marked
 
 
+def test_an_old_target_is_refused_with_the_real_reason_and_none_is_needed(run, world, signed: Path):
+    old = "b" * 40
+    world.github.state.commits["old"] = old
+    world.github.state.settings.workflows[old] = {"release.yml": "on: push\n"}
+    arguments = ["upload", signed, *world.believing, *world.api]
+    refused = run(*arguments, "--target", old)
+    assert refused.code == 6
+    assert "the workflow files are not those of main" in refused.err
+    assert "leave --target out" in refused.err
+    assert not world.github.state.releases
+    assert run(*arguments).code == 0
+    assert world.releases == [TAG]
+
+
 def test_other_bytes_under_a_published_tag_are_a_conflict(run, world, signed: Path):
     assert run("upload", signed, *world.believing, *world.api).code == 0
     for name in BUNDLES:

@@ -65,7 +65,9 @@ class Checker:
             return
         base = f"{parts.scheme}://{parts.netloc}"
         path = re.sub(r"^/api/(v3|uploads)(?=/)", "", parts.path)  # GitHub Enterprise's form
-        path = re.sub(r"(/commits/)(.+)", lambda m: m[1] + m[2].replace("/", "%2F"), path)
+        path = re.sub(
+            r"(/commits/|/contents/)(.+)", lambda m: m[1] + m[2].replace("/", "%2F"), path
+        )
         kind = request.headers.get("content-type", "application/json")
         sent = body.decode("latin-1") if kind == "application/json" else "bytes"
         got = (

@@ -180,7 +180,7 @@ def test_a_file_that_goes_between_two_checks_is_found(world, files, tmp_path):
     github = world.connect()
 
     def spoil(repo):
-        files["tiny.onnx"].unlink()
+        files["tiny.onnx"].unlink(missing_ok=True)
         return type(github).fetch_repository(github, repo)
 
     github.fetch_repository = spoil

@@ -28,6 +28,8 @@ class CallKind(StrEnum):
     ASSET = "asset"
     COMMIT = "commit"
     IMMUTABLE = "immutable"
+    CONTENTS = "contents"
+    SETTINGS = "settings"
     MAKE_DRAFT = "make-draft"
     EDIT = "edit"
     PUBLISH = "publish"

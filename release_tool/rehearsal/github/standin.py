@@ -16,6 +16,7 @@ from release_tool.core.names import RepoSlug
 from release_tool.rehearsal.exchange import Answer, Refusal, Request, Response
 from release_tool.rehearsal.github.faults import CallKind, Fault, FaultKind, find_fault, suffer
 from release_tool.rehearsal.github.routes import Cue, GitHubRoutes, read_document
+from release_tool.rehearsal.github.settings_routes import SettingsRoutes
 from release_tool.rehearsal.github.shapes import Places, Shapes, shape_error
 from release_tool.rehearsal.github.state import GitHubState
 from release_tool.rehearsal.server import LoopbackServer, Route
@@ -215,6 +216,7 @@ def make_routes(stand_in: GitHubStandIn, routes: GitHubRoutes, places: Places) -
     uploads = f"{places.uploads_path}{RELEASES}/{{release}}/assets"
     return [
         *(lay(places.api_path, call) for call in list_calls(routes)),
+        *(lay(places.api_path, call) for call in list_settings(SettingsRoutes(routes))),
         Route("PATCH", f"{places.api_path}{RELEASES}/{{release}}", change),
         Route("POST", uploads, upload, MAX_UPLOAD_BYTES),
         lay("", ("GET", DOWNLOAD, CallKind.DOWNLOAD, routes.download, None)),
@@ -261,4 +263,17 @@ def list_calls(routes: GitHubRoutes) -> list[Call]:
             routes.attestations,
             None,
         ),
+    ]
+
+
+def list_settings(routes: SettingsRoutes) -> list[Call]:
+    """List the calls about workflow files and about what the settings of a repository demand."""
+    environment, kind = f"{REPO}/environments/{{environment}}", CallKind.SETTINGS
+    return [
+        ("GET", f"{REPO}/contents/{{path*}}", CallKind.CONTENTS, routes.contents, None),
+        ("GET", environment, kind, routes.environment, None),
+        ("GET", f"{environment}/deployment-branch-policies", kind, routes.policies, None),
+        ("GET", f"{REPO}/rulesets", kind, routes.rulesets, None),
+        ("GET", f"{REPO}/rulesets/{{ruleset}}", kind, routes.ruleset, None),
+        ("GET", f"{REPO}/actions/permissions", kind, routes.permissions, None),
     ]

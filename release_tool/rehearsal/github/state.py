@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from release_tool.rehearsal.exchange import Refusal
+from release_tool.rehearsal.github.settings import Settings
 
 UPLOADED = "uploaded"
 STARTER = "starter"
 PREDICATES = {"provenance": "https://slsa.dev/provenance/v1"}
 """Short names of what an attestation may claim, as far as any is made here."""
 BAD_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
+VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+].*)?")
 BAD_TAG = re.compile(r"[\s~^:?*\[\\]|\.\.|^[-/.]|[/.]$|//|@\{")
 
 
@@ -84,6 +86,7 @@ class GitHubState:
     burnt: set[str] = field(default_factory=set)
     attestations: list[tuple[set[str], dict[str, Any]]] = field(default_factory=list)
     latest: int | None = None
+    settings: Settings = field(default_factory=Settings)
     lock: threading.RLock = field(default_factory=threading.RLock)
     counter: int = 1000
 
@@ -138,6 +141,7 @@ class GitHubState:
         tag = document.get("tag_name")
         if not isinstance(tag, str) or not tag or BAD_TAG.search(tag):
             raise invalid("Release", "tag_name", "custom", "tag_name is not a valid tag")
+        self.check_workflows(tag, document.get("target_commitish"))
         draft = bool(document.get("draft", False))
         release = Release(
             id=self.next_id(),
@@ -155,10 +159,26 @@ class GitHubState:
         self.releases[release.id] = release
         return release
 
+    def check_workflows(self, tag: str, target: str | None) -> None:
+        """Refuse a new tag where the workflow files are not those of the default branch's head.
+
+        Only a token with the permission `workflows` may make it, and GITHUB_TOKEN never has that
+        (reported by many, for instance in cli/cli#9514).
+        """
+        head = self.commits[self.default_branch]
+        commit = self.find_commit(target) if target else head
+        if tag in self.tags or commit is None or self.settings.may_change_workflows:
+            return
+        if self.settings.workflows_at(commit) != self.settings.workflows_at(head):
+            needed = "contents=write; contents=write,workflows=write"
+            headers = {"X-Accepted-GitHub-Permissions": needed}
+            raise Refusal(403, "Resource not accessible by integration", headers=headers)
+
     def change_release(self, release: Release, document: Mapping[str, Any]) -> Release:
         """Change a release; a draft loses its tag and target unless both are repeated."""
         tag, target = document.get("tag_name"), document.get("target_commitish")
         if release.draft:
+            self.check_workflows(tag or release.tag, target)
             release.tag = tag or f"untagged-{secrets.token_hex(10)}"
             release.target = target or self.default_branch
         elif tag not in (None, release.tag):
@@ -185,13 +205,36 @@ class GitHubState:
         commit = self.tags.get(release.tag) or self.find_commit(release.target)
         if commit is None:
             raise invalid("Release", "target_commitish", "invalid")
+        if release.tag not in self.tags and self.settings.forbids(release.tag):
+            text = (
+                "pre_receive Repository rule violations found\n\n"
+                "Cannot create ref due to creations being restricted.\n\n"
+            )
+            raise invalid("Release", "pre_receive", "custom", text)
         self.tags[release.tag] = commit
         release.draft, release.hidden, release.published_at = False, 0, now()
-        if document.get("make_latest", "true") != "false":
-            self.latest = release.id
+        self.choose_latest(release, document.get("make_latest", "true"))
         if self.immutable_setting:
             release.immutable = True
             self.burnt.add(release.tag)
+
+    def choose_latest(self, release: Release, wish: Any) -> None:
+        """Mark the latest release as `make_latest` asks for it.
+
+        Never a prerelease; by `legacy` the one with the highest version, else the newest.
+        """
+        if wish not in ("true", "false", "legacy"):
+            raise invalid("Release", "make_latest", "invalid")
+        if wish == "true" and not release.prerelease:
+            self.latest = release.id
+        if wish == "legacy":
+            full = [
+                one
+                for one in (*self.releases.values(), release)
+                if not (one.draft or one.prerelease)
+            ]
+            latest = max(full, key=lambda one: (read_version(one.tag), one.id), default=None)
+            self.latest = self.latest if latest is None else latest.id
 
     def remove_release(self, release: Release) -> None:
         """Remove a release; its git tag stays, and a burnt name stays burnt."""
@@ -253,6 +296,12 @@ def read_statement(bundle: Any) -> dict[str, Any]:
     if not isinstance(statement, dict):
         raise TypeError("a statement that is no object")
     return statement
+
+
+def read_version(tag: str) -> tuple[int, ...]:
+    """Read a tag's version; empty, which is the lowest, where it is none."""
+    found = VERSION.fullmatch(tag)
+    return () if found is None else tuple(int(part) for part in found.groups())
 
 
 def invalid(resource: str, field_name: str, code: str, message: str | None = None) -> Refusal:
