@@ -187,13 +187,27 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
 @pytest.fixture
 def project(world_of_actions: Project) -> Project:
     """Give a test the project with an empty GitHub."""
-    state = world_of_actions.services.github.state
+    empty(world_of_actions)
+    return world_of_actions
+
+
+def empty(project: Project) -> None:
+    """Forget every release, tag and attestation, and no longer fail."""
+    state = project.services.github.state
     with state.lock:
         state.releases.clear()
         state.tags.clear()
         state.attestations.clear()
         state.latest = None
-    world_of_actions.services.github.faults.clear()
+    project.services.github.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def released_once(exported_once: Run, world_of_actions: Project) -> Project:
+    """Give the tests of a file one release, whatever tests of another file left before."""
+    empty(world_of_actions)
+    run = exported_once.copy(world_of_actions.fresh_place()).go()
+    assert run.jobs["publish"].result == "success", run.jobs["publish"].log
     return world_of_actions
 
 

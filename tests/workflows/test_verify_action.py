@@ -19,14 +19,6 @@ USE = (
 SAY = 'echo "code=$CODE path=($MODEL) digest=($DIGEST)"'
 
 
-@pytest.fixture(scope="module")
-def released_once(exported_once, world_of_actions):
-    """Release once for all tests of this file."""
-    run = exported_once.copy(world_of_actions.fresh_place()).go()
-    assert run.jobs["publish"].result == "success", run.jobs["publish"].log
-    return world_of_actions
-
-
 def outputs_of(step: str) -> dict[str, str]:
     """The environment of a script that is told what the action gave."""
     names = {"MODEL": "path", "DIGEST": "digest", "CODE": "exit-code"}

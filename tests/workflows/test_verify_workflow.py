@@ -8,14 +8,6 @@ from tests.workflows.runner import Run
 RELEASE = f"rehearsal/u2netp-mirror@{TAG}"
 
 
-@pytest.fixture(scope="module")
-def released_once(exported_once, world_of_actions):
-    """Release once for all tests of this file."""
-    run = exported_once.copy(world_of_actions.fresh_place()).go()
-    assert run.jobs["publish"].result == "success", run.jobs["publish"].log
-    return world_of_actions
-
-
 def verify(project, **inputs: str):
     given = {"release": RELEASE, "repo": "rehearsal/u2netp-mirror", "ref": "refs/heads/main"}
     workflow = open_workflow("verify.yml")
