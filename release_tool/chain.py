@@ -32,12 +32,14 @@ from release_tool.github.target import Ready
 from release_tool.github.transaction import publish_release
 from release_tool.github.transfer import ReadApi
 from release_tool.provenance.description import describe_release
-from release_tool.provenance.exported import ExportedRelease, hold_pins, open_exported
-from release_tool.provenance.statement import Builder, make_statement
-from release_tool.readiness import (
-    open_signed,
-    require_signable,
+from release_tool.provenance.exported import (
+    EXPORT_AGAIN,
+    ExportedRelease,
+    hold_pins,
+    open_exported,
 )
+from release_tool.provenance.statement import Builder, make_statement
+from release_tool.readiness import open_signed, require_signable
 from release_tool.recipes.recipe import Recipe
 from release_tool.resume import (
     RUN_AGAIN,
@@ -51,19 +53,12 @@ from release_tool.sigstore.sign.token import Identity, check_builder
 from release_tool.sigstore.trust.instance import SigstoreInstance, TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.upstream.checkout import Checkout, open_checkout
+from release_tool.upstream.sources import Source
+from release_tool.verify.contents import check_metadata
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.limits import asset_limits
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What an export starts from; `pinned` demands the very checkpoint that the recipe pins."""
-
-    upstream: Path
-    checkpoint: Path
-    pinned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +195,16 @@ def sign_release(
 ) -> VerifiedRelease:
     """Sign an exported release, unless bundles that cover its very bytes are there already.
 
-    What the recipe does not pin is refused, or with `unpinned` marked as such in the manifest.
+    What the recipe does not pin is refused, or with `unpinned` marked as such in the manifest; a
+    model that contradicts its manifest is refused in any case.
     """
     exported = hold_pins(open_exported(directory, recipe), recipe, unpinned=unpinned)
     with progress.stage("gates"):
-        check_contract(directory / exported.model.name, recipe)
+        contract = check_contract(directory / exported.model.name, recipe)
+        try:
+            check_metadata(exported.manifest, dict(contract.metadata), recipe)
+        except NotVerified as error:
+            raise InputError(error.message, hint=EXPORT_AGAIN) from error
     root = instance.trusted_root
     reused = find_signed(directory, recipe, identity.signer, root)
     if reused is not None:

@@ -102,9 +102,9 @@ def claim_parity(spec: ParitySpec) -> ParityClaim:
             )
             for each in spec.chosen(full=False)
         ),
-        error_ratio_at_most=spec.error_ratio,
-        mean_error_ratio_at_most=spec.mean_error_ratio,
-        error_floor=spec.error_floor,
-        unsaturated_share_at_least=spec.unsaturated_share,
-        range_at_least=spec.least_range,
+        error_ratio_at_most=spec.bounds.error_ratio,
+        mean_error_ratio_at_most=spec.bounds.mean_error_ratio,
+        error_floor=spec.bounds.error_floor,
+        unsaturated_share_at_least=spec.bounds.unsaturated_share,
+        range_at_least=spec.bounds.least_range,
     )

@@ -60,48 +60,58 @@ def example_manifest() -> Manifest:
             onnx_sha256=digest("model"),
             skeleton_sha256=digest("skeleton"),
         ),
-        gates=GatesClaim(
-            contract=ContractClaim(
-                ir_version=8,
-                opset=17,
-                nodes=3,
-                initializers=2,
-                operators={"Conv": 2, "Sigmoid": 1},
-                size_bytes=1234,
-            ),
-            lineage=LineageClaim(tensors=2, in_place=2),
-            parity=ParityClaim(
-                reference="torch float64",
-                inputs=(
-                    ParityInputClaim(source="drawn", sha256=None, height=32, width=32),
-                    ParityInputClaim(source="a.png", sha256=digest("png"), height=37, width=53),
-                ),
-                error_ratio_at_most=3.0,
-                mean_error_ratio_at_most=2.0,
-                error_floor=1e-7,
-                unsaturated_share_at_least=0.01,
-                range_at_least=0.01,
-            ),
-        ),
+        gates=example_gates(),
         toolchain={"python": "3.11.7", "torch": "2.13.0+cpu"},
         unpinned=(),
-        run_provenance=RunClaim(
-            schema=RUN_PROVENANCE_SCHEMA,
-            entrypoint=FileClaim.file("tool/main.py", digest("program")),
-            argv=("export", "--recipe", "example"),
-            args={"recipe": "example"},
-            inputs=RunInputs(
-                upstream_dir=FileClaim(path="upstream", exists=True, kind="directory"),
-                upstream_module=FileClaim.file("upstream/model/net.py", digest("module")),
-                upstream_checkpoint=FileClaim.file("upstream/net.pth", digest("checkpoint")),
-                upstream_license=FileClaim.file("upstream/LICENSE", digest("license")),
-                upstream_notice=FileClaim.file("upstream/NOTICE", digest("notice")),
+        run_provenance=example_run(),
+    )
+
+
+def example_gates() -> GatesClaim:
+    """State what the gates found."""
+    return GatesClaim(
+        contract=ContractClaim(
+            ir_version=8,
+            opset=17,
+            nodes=3,
+            initializers=2,
+            operators={"Conv": 2, "Sigmoid": 1},
+            size_bytes=1234,
+        ),
+        lineage=LineageClaim(tensors=2, in_place=2),
+        parity=ParityClaim(
+            reference="torch float64",
+            inputs=(
+                ParityInputClaim(source="drawn", sha256=None, height=32, width=32),
+                ParityInputClaim(source="a.png", sha256=digest("png"), height=37, width=53),
             ),
-            outputs=RunOutputs(
-                onnx=FileClaim.file("example_v1.onnx", digest("model")),
-                license=FileClaim.file("Apache-2.0-example.txt", digest("asset")),
-                notice=FileClaim.file("NOTICE-example.txt", digest("notice")),
-                manifest=FileClaim.file("example_v1.manifest.json", None),
-            ),
+            error_ratio_at_most=3.0,
+            mean_error_ratio_at_most=2.0,
+            error_floor=1e-7,
+            unsaturated_share_at_least=0.01,
+            range_at_least=0.01,
+        ),
+    )
+
+
+def example_run() -> RunClaim:
+    """State the run."""
+    return RunClaim(
+        schema=RUN_PROVENANCE_SCHEMA,
+        entrypoint=FileClaim.file("tool/main.py", digest("program")),
+        argv=("export", "--recipe", "example"),
+        args={"recipe": "example"},
+        inputs=RunInputs(
+            upstream_dir=FileClaim(path="upstream", exists=True, kind="directory"),
+            upstream_module=FileClaim.file("upstream/model/net.py", digest("module")),
+            upstream_checkpoint=FileClaim.file("upstream/net.pth", digest("checkpoint")),
+            upstream_license=FileClaim.file("upstream/LICENSE", digest("license")),
+            upstream_notice=FileClaim.file("upstream/NOTICE", digest("notice")),
+        ),
+        outputs=RunOutputs(
+            onnx=FileClaim.file("example_v1.onnx", digest("model")),
+            license=FileClaim.file("Apache-2.0-example.txt", digest("asset")),
+            notice=FileClaim.file("NOTICE-example.txt", digest("notice")),
+            manifest=FileClaim.file("example_v1.manifest.json", None),
         ),
     )

@@ -173,6 +173,12 @@ with_latest = click.option(
     "by default yes only where the repository releases nothing else.",
 )
 with_keep_draft = click.option("--keep-draft", is_flag=True, help="Stop before publishing.")
+with_out = click.option(
+    "--out", type=DIRECTORY, default="dist", show_default=True, help="Where the files go."
+)
+with_unpinned_checkpoint = click.option(
+    "--unpinned-checkpoint", is_flag=True, help="Take another checkpoint than the pinned one."
+)
 with_unpinned = click.option(
     "--unpinned",
     is_flag=True,

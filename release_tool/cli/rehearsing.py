@@ -13,6 +13,7 @@ from release_tool import chain
 from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.render import file_documents, file_rows
+from release_tool.cli.settings import DEFAULT_RECIPE
 from release_tool.cli.state import BLANK, State
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
@@ -29,6 +30,7 @@ from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
+from release_tool.upstream.sources import Source
 from release_tool.verify.release import VerifiedRelease
 
 REPOSITORY = RepoSlug("rehearsal", "u2netp-mirror")
@@ -39,11 +41,15 @@ CLAIMS = Claims.of(str(REPOSITORY))
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What is rehearsed: a real checkout and checkpoint, or the stand-in upstream."""
+    """What is rehearsed: a real checkout and checkpoint, or the stand-in upstream.
+
+    `recipe_option` is what names the recipe on a command line.
+    """
 
     recipe: Recipe
+    recipe_option: str
     out: Path
-    source: chain.Source | None
+    source: Source | None
     rekor: Literal["v1", "v2"]
     faults: tuple[Fault, ...] = ()
 
@@ -65,19 +71,19 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
 
 
 @contextmanager
-def open_source_of(rehearsal: Rehearsal) -> Iterator[tuple[chain.Source, Recipe]]:
+def open_source_of(rehearsal: Rehearsal) -> Iterator[tuple[Source, Recipe]]:
     """Yield the real source, or make a small upstream that lives as long as the rehearsal."""
     if rehearsal.source is not None:
         yield rehearsal.source, rehearsal.recipe
         return
     with temporary_directory() as place:
         upstream = make_upstream(place)
-        yield chain.Source(upstream.checkout, upstream.checkpoint), upstream.recipe
+        yield Source(upstream.checkout, upstream.checkpoint), upstream.recipe
 
 
 def release(
     rehearsal: Rehearsal,
-    source: chain.Source,
+    source: Source,
     recipe: Recipe,
     sigstore: SigstoreStack,
     github: GitHubStandIn,
@@ -137,7 +143,9 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
 def verify_command(out: Path, recipe: Recipe, rehearsal: Rehearsal) -> list[str]:
     """Return the consumer's command, with paths that work from any directory."""
     place = out.resolve()
-    named = [] if rehearsal.recipe.name == "u2netp" else ["--recipe", rehearsal.recipe.name]
+    # The stand-in has the names of the default recipe's release.
+    standin = rehearsal.source is None or rehearsal.recipe_option == DEFAULT_RECIPE
+    named = [] if standin else ["--recipe", rehearsal.recipe_option]
     return [
         "release-tool",
         "verify",

@@ -1,12 +1,15 @@
 """How results look: rows for people, documents for programs."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from release_tool.chain import Outcome
 from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.artifact import Artifact
 from release_tool.core.documents import JsonObject
-from release_tool.export.measured import ParityReport
+
+if TYPE_CHECKING:
+    from release_tool.chain import Outcome
+    from release_tool.export.measured import ParityReport
 
 
 def file_documents(files: Iterable[Artifact]) -> list[JsonObject]:
@@ -21,7 +24,7 @@ def file_rows(files: Sequence[Artifact]) -> list[Row]:
     return [(file.name, f"{file.digest}  {file.size:>12,} bytes") for file in files]
 
 
-def show_export(state: State, outcome: Outcome) -> None:
+def show_export(state: State, outcome: "Outcome") -> None:
     """Print what an export wrote and what its gates measured."""
     release, parity = outcome.release, outcome.export.parity if outcome.export else None
     contract, lineage = outcome.proof.contract, outcome.proof.lineage
@@ -44,7 +47,7 @@ def show_export(state: State, outcome: Outcome) -> None:
     state.print_result(document, [*file_rows(release.files), BLANK, *gates])
 
 
-def parity_rows(parity: ParityReport) -> list[Row]:
+def parity_rows(parity: "ParityReport") -> list[Row]:
     """Say for each input what ONNX Runtime and PyTorch in float32 were off by."""
     varied = f"{parity.unsaturated_share:.1%} unsaturated, range {parity.range:.2f}"
     rows = [("parity", f"holds on {len(parity.inputs)} inputs; {varied}")]

@@ -64,6 +64,12 @@ class Settings:
             source = configuration.source if configuration.recipe is not None else BUILT_IN
         return cls(open_recipe(name), source, configuration, recipe)
 
+    @property
+    def recipe_option(self) -> str:
+        """What `--recipe` takes to choose this recipe, from any directory."""
+        name = self.given_recipe or self.configuration.recipe or DEFAULT_RECIPE
+        return str(Path(name).absolute()) if name.endswith(".toml") else name
+
     def as_reader(self) -> "Settings":
         """Return what a judgement may obey of settings that a maintainer's command obeys whole."""
         if self.configuration.named:

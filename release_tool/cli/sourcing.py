@@ -6,7 +6,6 @@ from pathlib import Path
 
 import platformdirs
 
-from release_tool import chain
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
@@ -14,6 +13,7 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.cache import Cache
 from release_tool.upstream.download import FetchedCheckpoint, fetch_checkpoint
 from release_tool.upstream.sources import (
+    Source,
     copy_whole,
     fetch_checkout,
     fetch_from_sources,
@@ -28,19 +28,29 @@ def open_cache(given: Path | None) -> Cache:
 
 def resolve_source(
     options: SourceOptions, recipe: Recipe, state: State, *, pinned: bool = True
-) -> chain.Source:
+) -> Source:
     """Return what to export, and fetch what was not given."""
-    if not pinned and options.checkpoint is None:
+    upstream, checkpoint = options.upstream_dir, options.checkpoint
+    if upstream is None or checkpoint is None:
+        with state.stage("sources"):
+            checkpoint = checkpoint or fetch_weights(options, recipe, state, pinned=pinned)
+            upstream = upstream or fetch_checkout(
+                recipe,
+                open_cache(options.cache),
+                os.environ,
+                offline=options.offline,
+                progress=state,
+            )
+    return Source(upstream, checkpoint, pinned=pinned)
+
+
+def fetch_weights(
+    options: SourceOptions, recipe: Recipe, state: State, *, pinned: bool = True
+) -> Path:
+    """Return where the pinned checkpoint lies, fetched into the cache if need be."""
+    if not pinned:
         raise UsageError("--unpinned-checkpoint needs --checkpoint: what is fetched is pinned")
-    cache = open_cache(options.cache)
-    if options.upstream_dir is not None and options.checkpoint is not None:
-        return chain.Source(options.upstream_dir, options.checkpoint, pinned=pinned)
-    with state.stage("sources"):
-        upstream = options.upstream_dir or fetch_checkout(
-            recipe, cache, os.environ, offline=options.offline, progress=state
-        )
-        checkpoint = options.checkpoint or fetch_pinned(recipe, cache, options.offline, state).path
-    return chain.Source(upstream, checkpoint, pinned=pinned)
+    return fetch_pinned(recipe, open_cache(options.cache), options.offline, state).path
 
 
 def fetch_pinned(recipe: Recipe, cache: Cache, offline: bool, state: State) -> FetchedCheckpoint:

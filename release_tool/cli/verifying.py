@@ -56,8 +56,8 @@ def open_proofs(
     prove = Lineage.of(checkpoint, settings, pinned=pinned).prove
     if wanted.upstream_dir is None:
         return prove, None
-    from release_tool.chain import Source  # noqa: PLC0415
     from release_tool.cli.judge import rebuilding  # noqa: PLC0415  (loads every stage)
+    from release_tool.upstream.sources import Source  # noqa: PLC0415
 
     source = Source(wanted.upstream_dir, checkpoint, pinned=pinned)
     return prove, rebuilding.Rebuild(source, settings.recipe, state).prove

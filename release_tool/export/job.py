@@ -12,6 +12,7 @@ import msgspec
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
+from release_tool.recipes.recipe import ParityBounds
 
 MAX_JOB_BYTES = 1024 * 1024
 JOB, MODULE, MODEL, REPORT = "job.json", "upstream_module.py", "model.onnx", "report.json"
@@ -26,17 +27,6 @@ class JobInput:
     height: int
     width: int
     file: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the parity gate demands, as `ParitySpec` says it."""
-
-    error_ratio: float
-    mean_error_ratio: float
-    error_floor: float
-    unsaturated_share: float
-    least_range: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,7 @@ class Job:
     max_model_bytes: int
     metadata: dict[str, str]
     inputs: tuple[JobInput, ...]
-    bounds: Bounds
+    bounds: ParityBounds
 
     def write(self, directory: Path) -> None:
         """Write the job where the worker looks for it."""

@@ -3,7 +3,8 @@
 It runs in the worker only, and says nothing about whether the network is any good.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import torch
 
 from release_tool.core.errors import GateError
 from release_tool.export.inputs import Image, draw, read_picture
-from release_tool.export.job import Bounds, JobInput
+from release_tool.export.job import JobInput
 from release_tool.export.measured import Errors, InputParity, ParityReport
+from release_tool.recipes.recipe import ParityBounds
 
 LOW, HIGH = 0.05, 0.95
 
@@ -35,7 +37,7 @@ def measure_parity(
     references: Iterable[Reference],
     model: Path,
     names: tuple[str, str],
-    bounds: Bounds,
+    bounds: ParityBounds,
     step: Callable[[], None],
 ) -> ParityReport:
     """Compare a model with its references; raises `GateError` at the first that disagrees.
@@ -96,29 +98,29 @@ def open_session(model: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    try:
+    with refusing():
         return onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no base class of their own
-        raise refusal(error) from error
 
 
 def run(session: onnxruntime.InferenceSession, image: Image, names: tuple[str, str]) -> Output:
     """Run ONNX Runtime on an image."""
     given, wanted = names
-    try:
+    with refusing():
         (output,) = session.run([wanted], {given: image})
-    except Exception as error:
-        raise refusal(error) from error
     return np.asarray(output, np.float64)
 
 
-def refusal(error: Exception) -> GateError:
-    """Say in one line what ONNX Runtime said."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return GateError(f"ONNX Runtime does not run the model: {said[0][:300]}")
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what ONNX Runtime raises, which has no base class of its own, into a refusal."""
+    try:
+        yield
+    except Exception as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise GateError(f"ONNX Runtime does not run the model: {said[0][:300]}") from error
 
 
-def compare(reference: Reference, ours: Output, bounds: Bounds) -> InputParity:
+def compare(reference: Reference, ours: Output, bounds: ParityBounds) -> InputParity:
     """Hold ONNX Runtime's largest error on one input against its bound."""
     given, theirs = reference.given, reference.output
     if ours.shape != theirs.shape:
@@ -147,7 +149,7 @@ def measure_errors(output: Output, exact: Output) -> Errors:
     return Errors(float(difference.max()), float(difference.mean()))
 
 
-def check_vacuity(report: ParityReport, bounds: Bounds) -> None:
+def check_vacuity(report: ParityReport, bounds: ParityBounds) -> None:
     """Refuse outputs with which anything would agree: saturated ones, and constant ones."""
     if not report.unsaturated_share >= bounds.unsaturated_share:
         raise GateError(

@@ -23,7 +23,7 @@ from release_tool.export.child import (
     check_installed,
     run_worker,
 )
-from release_tool.export.job import DRAWN, MODEL, MODULE, Bounds, Job, JobInput
+from release_tool.export.job import DRAWN, MODEL, MODULE, Job, JobInput
 from release_tool.export.measured import ParityReport
 from release_tool.export.worker import ERRORS
 from release_tool.recipes.metadata import make_metadata
@@ -160,13 +160,7 @@ def make_job(
         max_model_bytes=graph.max_model_bytes,
         metadata=make_metadata(recipe, checkpoint.digest),
         inputs=make_inputs(parity.chosen(full=full_parity)),
-        bounds=Bounds(
-            error_ratio=parity.error_ratio,
-            mean_error_ratio=parity.mean_error_ratio,
-            error_floor=parity.error_floor,
-            unsaturated_share=parity.unsaturated_share,
-            least_range=parity.least_range,
-        ),
+        bounds=parity.bounds,
     )
 
 

@@ -4,11 +4,9 @@ A file says for itself who made the thing and who releases it; a `base` lends it
 """
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from release_tool.core.files import read_limited
@@ -44,32 +42,12 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
     """Read a recipe from TOML bytes; `what` names them in an `InputError`."""
     try:
         tables = tomllib.loads(content.decode())
-        surplus = next(unknown_keys(tables, Recipe, ""), None)
-        if surplus is not None:
-            raise InputError(surplus)
         recipe: Recipe = convert(Recipe, derive(lend(tables)), "")
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} is not a recipe: {error}") from error
     except ReleaseToolError as error:
         raise InputError(f"{what} is not a recipe: {error.message}", hint=error.hint) from error
     return recipe
-
-
-def unknown_keys(table: Any, kind: Any, where: str) -> Iterator[str]:
-    """Name the keys that nothing reads, each with the nearest that is read."""
-    if not is_dataclass(kind) or not isinstance(table, dict):
-        return
-    hints = get_type_hints(kind)
-    known = {field.name: hints[field.name] for field in fields(kind)}
-    for key, given in table.items():
-        if key in known:
-            inner = next(filter(is_dataclass, (known[key], *get_args(known[key]))), None)
-            for item in given if isinstance(given, list) else [given]:
-                yield from unknown_keys(item, inner, f"{where}{key}.")
-        elif where or key != "base":
-            near = get_close_matches(key, known, n=1)
-            advice = f"is {near[0]} meant?" if near else f"known are {', '.join(known)}"
-            yield f"unknown key {where}{key}; {advice}"
 
 
 def lend(tables: dict[str, Any]) -> dict[str, Any]:

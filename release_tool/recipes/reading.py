@@ -4,6 +4,7 @@ Standard library only: the release workflow reads a recipe before anything is in
 """
 
 from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -63,10 +64,15 @@ def convert_text(kind: Any, given: Any, where: str) -> Any:
 
 
 def convert_table(kind: Any, given: Any, where: str) -> Any:
-    """Build a dataclass from a table; every field without a default must be there."""
+    """Build a dataclass from a table: no key that it has not, every field without a default."""
     if not isinstance(given, dict):
         raise wrong("object", given, where)
     hints = get_type_hints(kind)
+    for key in given:
+        if key not in hints:
+            near = get_close_matches(key, hints, n=1)
+            advice = f"is {near[0]} meant?" if near else f"known are {', '.join(hints)}"
+            raise InputError(f"unknown key {where}{'.' if where else ''}{key}; {advice}")
     values = {}
     for field in fields(kind):
         place = f"{where}.{field.name}" if where else field.name

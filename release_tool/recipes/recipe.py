@@ -104,8 +104,8 @@ class ParityInput:
 
 
 @dataclass(frozen=True, slots=True)
-class ParitySpec:
-    """How far ONNX Runtime may be from PyTorch in float64, and on which inputs.
+class ParityBounds:
+    """How far ONNX Runtime may be from PyTorch in float64.
 
     On each input its largest absolute error may be `error_ratio` times that of PyTorch in float32,
     and its mean one `mean_error_ratio` times, each plus `error_floor` for networks that are exact.
@@ -114,12 +114,23 @@ class ParitySpec:
     `least_range` above the smallest.
     """
 
+    # Over some 150 inputs of trained, random and synthetic weights the largest error's ratio was
+    # 0.2 to 1.6, over 20 the mean error's 0.8 to 1.3 (x86-64).
+    error_ratio: float = 3.0
+    mean_error_ratio: float = 2.0
+    # A grey level is 4e-3. Weights that have learnt nothing leave PyTorch itself 6e-8 off.
+    error_floor: float = 1e-7
+    # The trained network leaves 2 to 30 % of a picture's map undecided.
+    unsaturated_share: float = 0.01
+    least_range: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySpec:
+    """The inputs on which ONNX Runtime is compared with PyTorch, and the bounds that hold there."""
+
     inputs: tuple[ParityInput, ...]
-    error_ratio: float
-    mean_error_ratio: float
-    error_floor: float
-    unsaturated_share: float
-    least_range: float
+    bounds: ParityBounds = ParityBounds()
 
     def __post_init__(self) -> None:
         if all(each.full for each in self.inputs):

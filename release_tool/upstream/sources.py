@@ -5,6 +5,7 @@ Each is checked against its pin before it is kept, and nothing else ever is.
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
@@ -21,6 +22,15 @@ ONLINE = "run it once without --offline, or give it by hand"
 
 Fetch = Callable[[str, Path], FetchedCheckpoint]
 """Fetches the pinned checkpoint from one address to a file, whole or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an export starts from; `pinned` demands the very checkpoint that the recipe pins."""
+
+    upstream: Path
+    checkpoint: Path
+    pinned: bool = True
 
 
 def fetch_checkout(

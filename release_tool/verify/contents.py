@@ -3,6 +3,8 @@
 Runs after the signatures hold; what a statement says is worth nothing before.
 """
 
+from collections.abc import Mapping
+
 from release_tool.core.digest import Sha256
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
@@ -19,7 +21,6 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
-from release_tool.verify.demands import embedded_metadata
 from release_tool.verify.evidence import Evidence, Sidecars
 
 
@@ -203,14 +204,12 @@ def check_dependencies(statement: Statement, manifest: Manifest) -> None:
         )
 
 
-def check_metadata(manifest: Manifest, evidence: Evidence, recipe: Recipe) -> str:
-    """(12) Refuse a model whose embedded metadata is not what the manifest's claims make it.
+def check_metadata(manifest: Manifest, actual: Mapping[str, str], recipe: Recipe) -> str:
+    """(12) Refuse a model whose own metadata, `actual`, is not what the manifest's claims make it.
 
     1. Every key that an export writes, and no other; none where the manifest says that none was.
     2. The origin that the manifest states. How the conversion is described the recipe decides.
     """
-    with reading("the model"):
-        actual = embedded_metadata(evidence)
     claimed = claimed_recipe(manifest, recipe)
     written = make_metadata(claimed, claimed.checkpoint.sha256)
     keys = set(written) if manifest.export.metadata_written else set()

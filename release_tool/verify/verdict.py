@@ -13,7 +13,7 @@ from release_tool.sigstore.check.root import Anchors, parse_root
 from release_tool.sigstore.check.signature import VerifiedSignature, verify_signature
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
-from release_tool.verify.demands import Demands
+from release_tool.verify.demands import Demands, embedded_metadata
 from release_tool.verify.evidence import Evidence, Sidecars
 from release_tool.verify.ladder import Contradicted, Ladder
 from release_tool.verify.release import VerifiedRelease
@@ -153,5 +153,7 @@ def check_signed_manifest(
     with reading("the manifest"):
         manifest = Manifest.parse(content, sidecars.recipe.formats.manifest_schema)
     ladder.report(11, check_manifest(manifest, statement, evidence, sidecars))
-    ladder.report(12, check_metadata(manifest, evidence, sidecars.recipe))
+    with reading("the model"):
+        actual = embedded_metadata(evidence)
+    ladder.report(12, check_metadata(manifest, actual, sidecars.recipe))
     return manifest

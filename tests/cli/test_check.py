@@ -3,15 +3,17 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from release_tool.chain import Source
 from release_tool.cli.judge.rebuilding import Rebuild, stated_toolchain
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified, UsageError
 from release_tool.core.progress import SILENT
+from release_tool.upstream.sources import Source
 from release_tool.verify.evidence import evidence_for_digest, open_evidence
 from tests.export.power import NAMED, changed
 
@@ -20,6 +22,24 @@ def test_a_released_model_holds_its_contract(run, rehearsed):
     result = run("check", rehearsed.model, "--json")
     assert result.code == 0, result.err
     assert result.document["contract"] == "holds"
+
+
+def test_the_contract_is_checked_without_loading_what_signs_fetches_or_exports(rehearsed):
+    script = (
+        "import sys\n"
+        "from release_tool.cli.main import main\n"
+        "try:\n"
+        "    main(['check', sys.argv[1]])\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code, stop.code\n"
+        "print(*sorted(sys.modules.keys() & {'httpx', 'sigstore', 'torch', 'onnxruntime'}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, str(rehearsed.model)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "holds" in done.stdout
+    assert done.stdout.splitlines()[-1] == ""
 
 
 def test_lineage_is_proved_without_torch(run, rehearsed, standin):

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
@@ -150,6 +151,26 @@ def test_taken_in_spite_of_that_it_is_marked_at_every_stage(
     document = run("verify", exported, *root, *pinned, "--repo", REPO, "--json").document
     assert document["unpinned"] == manifest["unpinned"]
     jsonschema.validate(document, SCHEMA)
+
+
+def test_a_model_that_contradicts_its_manifest_is_refused_before_anything_is_signed(
+    run, world, exported, foreign, signing
+):
+    """Its digest is restated, so that only what the model says of itself tells."""
+    model = exported / "u2netp_mirror_v1.onnx"
+    before = model.read_bytes()
+    after = before.replace(b"https://rehearsal.invalid", b"https://elsewhere.invalid", 1)
+    assert len(after) == len(before)
+    model.write_bytes(after)
+    manifest = exported / "u2netp_mirror_v1.manifest.json"
+    digests = [Sha256.of_bytes(content).hex for content in (before, after)]
+    manifest.write_text(manifest.read_text().replace(*digests))
+    logged = len(world.sigstore.rekor.entries)
+    refused = run("sign", exported, *signing, *foreign)
+    assert refused.code == 3
+    assert "the model's metadata 'lusoris.upstream_repo'" in refused.err
+    assert not any((exported / name).exists() for name in BUNDLES)
+    assert len(world.sigstore.rekor.entries) == logged
 
 
 def test_a_pinned_release_says_nothing_of_it(run, world, exported, foreign, signing, root):

@@ -44,6 +44,20 @@ def test_the_document_has_files_verdict_and_command(rehearsed):
     assert all(file["digest"].startswith("sha256:") for file in rehearsed.document["files"])
 
 
+def test_the_command_that_a_rehearsed_recipe_file_prints_works_as_printed(
+    run, standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The file is named relative to where the rehearsal ran, and the recipe by no name at all."""
+    monkeypatch.chdir(standin.recipe_file.parent)
+    sources = ["--upstream-dir", standin.checkout, "--checkpoint", standin.checkpoint]
+    options = ["--recipe", standin.recipe_file.name, "--out", tmp_path / "dist", "--json"]
+    rehearsed = run("rehearse", *sources, *options)
+    assert rehearsed.code == 0, rehearsed.err
+    monkeypatch.chdir(tmp_path)
+    verified = run(*rehearsed.document["verify_command"][1:])
+    assert verified.code == 0, verified.err
+
+
 def test_the_manifest_of_a_rehearsal_names_no_path_of_this_machine(rehearsed):
     content = (rehearsed.directory / "u2netp_mirror_v1.manifest.json").read_bytes()
     parse_json_object(content, "the manifest")

@@ -94,7 +94,7 @@ def test_progress_is_told_step_by_step_and_the_report_is_complete(inputs, tmp_pa
     assert sizes == [("drawn", *size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))]
     for item in export.parity.inputs:
         assert 0 < item.onnxruntime.mean < item.onnxruntime.largest <= item.bounds.largest
-    assert export.parity.unsaturated_share >= inputs.recipe.parity.unsaturated_share
+    assert export.parity.unsaturated_share >= inputs.recipe.parity.bounds.unsaturated_share
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.onnx"]
 
 
@@ -105,7 +105,8 @@ def test_exports_in_processes_of_their_own_give_the_same_bytes(inputs, tmp_path,
     """
     script = (
         "import sys, os, pathlib, dataclasses\n"
-        "from release_tool.chain import Source, export_release\n"
+        "from release_tool.chain import export_release\n"
+        "from release_tool.upstream.sources import Source\n"
         "from release_tool.rehearsal.upstream import make_upstream\n"
         "place = pathlib.Path(sys.argv[1])\n"
         "made = make_upstream(place / 'in')\n"

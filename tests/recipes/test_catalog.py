@@ -9,7 +9,14 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
-from release_tool.recipes.recipe import Formats, ParityInput, Picture, Recipe, check_inner_path
+from release_tool.recipes.recipe import (
+    Formats,
+    ParityBounds,
+    ParityInput,
+    Picture,
+    Recipe,
+    check_inner_path,
+)
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 
@@ -151,7 +158,7 @@ def test_inputs_of_the_parity_gate_are_pictures_or_drawn():
     picture = Picture("a.png", Sha256.parse(DIGEST))
     assert recipe.parity.inputs == (ParityInput(8, 9), ParityInput(7, 7, picture, full=True))
     assert recipe.parity.pictures == (picture,)
-    assert recipe.parity.error_ratio == 3.0
+    assert recipe.parity.bounds == ParityBounds()
 
 
 def test_upstreams_own_source_comes_first():
@@ -188,7 +195,7 @@ def test_upstreams_own_source_comes_first():
         ("[publisher]", "[parity]\ninputs = [{height = 1, width = 0}]\n[publisher]",
          "has no pixel"),
         ("[publisher]", "[parity]\ninputs = [{high = 1, width = 1}]\n[publisher]",
-         "unknown key parity.inputs.high; is height meant"),
+         r"unknown key parity.inputs\[0\].high; is height meant"),
         ("[publisher]", "[parity]\ninputs = []\n[publisher]", "an input that is used in every"),
         ("[publisher]",
          "[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}\n[publisher]",

@@ -1,24 +1,24 @@
 """`release-tool check`: the gates on any ONNX file; torch is needed for parity alone."""
 
-import os
 from pathlib import Path
 
 import click
 
 from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
 from release_tool.cli.given import SourceOptions
-from release_tool.cli.options import FILE, with_output, with_reader_settings, with_sources
-from release_tool.cli.render import parity_rows
+from release_tool.cli.options import (
+    FILE,
+    with_output,
+    with_reader_settings,
+    with_sources,
+    with_unpinned_checkpoint,
+)
 from release_tool.cli.settings import Settings
-from release_tool.cli.sourcing import fetch_pinned, open_cache, resolve_source
 from release_tool.cli.state import Row, State
 from release_tool.core.documents import JsonObject
-from release_tool.core.errors import UsageError
-from release_tool.export.run import measure_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.lineage import check_lineage
 from release_tool.recipes.recipe import Recipe
-from release_tool.upstream.checkout import open_checkout
 
 CONTRACT, LINEAGE, PARITY = GATES = ("contract", "lineage", "parity")
 Result = tuple[JsonObject, list[Row]]
@@ -34,7 +34,7 @@ Result = tuple[JsonObject, list[Row]]
     help="Run this gate; may be repeated. The contract, and with --checkpoint the lineage.",
 )
 @with_sources
-@click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
+@with_unpinned_checkpoint
 @with_reader_settings
 @with_output
 @click.pass_obj
@@ -66,23 +66,16 @@ def command(
     if CONTRACT in chosen:
         results.append(run_contract(model, recipe))
     if LINEAGE in chosen:
-        results.append(run_lineage(model, open_weights(sources, recipe, state, pinned), recipe))
+        weights = open_weights(sources, recipe, state, pinned)
+        results.append(run_lineage(model, weights, recipe))
     if PARITY in chosen:
+        from release_tool.cli.measuring import run_parity  # noqa: PLC0415  (only where asked for)
+
         results.append(run_parity(model, sources, recipe, state, pinned))
     document: JsonObject = {"model": model.name}
     for found, _ in results:
         document |= found
     state.print_result(document, [row for _, rows in results for row in rows])
-
-
-def open_weights(sources: SourceOptions, recipe: Recipe, state: State, pinned: bool) -> Checkpoint:
-    """Open the checkpoint that was given, or else the pinned one, fetched."""
-    if sources.checkpoint is None and not pinned:
-        raise UsageError("--unpinned-checkpoint needs --checkpoint: what is fetched is pinned")
-    path = sources.checkpoint
-    if path is None:
-        path = fetch_pinned(recipe, open_cache(sources.cache), sources.offline, state).path
-    return open_checkpoint(path, recipe, pinned=pinned)
 
 
 def run_contract(model: Path, recipe: Recipe) -> Result:
@@ -105,17 +98,10 @@ def run_lineage(model: Path, weights: Checkpoint, recipe: Recipe) -> Result:
     return document, [*rows, ("skeleton", str(lineage.skeleton))]
 
 
-def run_parity(
-    model: Path, sources: SourceOptions, recipe: Recipe, state: State, pinned: bool
-) -> Result:
-    """Compare the file with upstream's network in PyTorch."""
-    source = resolve_source(sources, recipe, state, pinned=pinned)
-    report = measure_model(
-        model,
-        open_checkout(source.upstream, recipe),
-        open_checkpoint(source.checkpoint, recipe, pinned=pinned),
-        recipe,
-        progress=state,
-        environment=os.environ,
-    )
-    return {"parity": report.to_json()}, parity_rows(report)
+def open_weights(sources: SourceOptions, recipe: Recipe, state: State, pinned: bool) -> Checkpoint:
+    """Open the checkpoint that was given, or else the pinned one, fetched."""
+    if sources.checkpoint is not None:
+        return open_checkpoint(sources.checkpoint, recipe, pinned=pinned)
+    from release_tool.cli.sourcing import fetch_weights  # noqa: PLC0415  (only without one)
+
+    return open_checkpoint(fetch_weights(sources, recipe, state, pinned=pinned), recipe)

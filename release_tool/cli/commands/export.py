@@ -8,10 +8,11 @@ import click
 from release_tool import chain
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
-    DIRECTORY,
+    with_out,
     with_output,
     with_settings,
     with_sources,
+    with_unpinned_checkpoint,
 )
 from release_tool.cli.render import show_export
 from release_tool.cli.settings import Settings
@@ -22,14 +23,8 @@ from release_tool.core.locks import in_turn
 
 @click.command("export")
 @with_sources
-@click.option(
-    "--out", type=DIRECTORY, default="dist", show_default=True, help="Where the files go."
-)
-@click.option(
-    "--unpinned-checkpoint",
-    is_flag=True,
-    help="Take another checkpoint than the pinned one; such an export needs `sign --unpinned`.",
-)
+@with_out
+@with_unpinned_checkpoint
 @click.option(
     "--parity",
     type=click.Choice(["default", "full"]),
@@ -51,9 +46,9 @@ def command(
     """Export a model from an audited checkout and prove it.
 
     Checks the checkout and the checkpoint against the recipe's pins, and fetches by them what was
-    not given, once: the cache keeps it. Exports to ONNX in a child
-    process, runs the gates, and writes model, manifest and licence. The same inputs give the same
-    bytes anywhere.
+    not given, once: the cache keeps it. Exports to ONNX in a child process, runs the gates, and
+    writes model, manifest and licence. The same inputs give the same bytes anywhere. An export of
+    another checkpoint than the pinned one is signed with `sign --unpinned` only.
 
     \b
     Examples:

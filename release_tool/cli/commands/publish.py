@@ -9,12 +9,12 @@ from release_tool import chain
 from release_tool.cli.belief import resolve_api, resolve_destination
 from release_tool.cli.given import DestinationOptions, SigningOptions, SourceOptions
 from release_tool.cli.options import (
-    DIRECTORY,
     text,
     with_destination,
     with_github,
     with_keep_draft,
     with_latest,
+    with_out,
     with_output,
     with_settings,
     with_signing,
@@ -37,7 +37,7 @@ from release_tool.sigstore.trust.instance import open_instance
 @click.command("publish")
 @with_sources_online
 @text("--repo", "OWNER/NAME", "Where the release goes.")
-@click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Working directory.")
+@with_out
 @with_destination
 @with_latest
 @with_keep_draft

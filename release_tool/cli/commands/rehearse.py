@@ -6,10 +6,11 @@ import click
 
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
-    DIRECTORY,
+    with_out,
     with_output,
     with_settings,
     with_sources,
+    with_unpinned_checkpoint,
 )
 from release_tool.cli.rehearsing import Rehearsal, rehearse
 from release_tool.cli.settings import Settings
@@ -24,8 +25,8 @@ from release_tool.rehearsal.github.faults import Fault
     "--pinned", is_flag=True, help="The recipe's own network, fetched; not a small stand-in."
 )
 @with_sources
-@click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one.")
-@click.option("--out", type=DIRECTORY, default="dist", show_default=True, help="Where files go.")
+@with_unpinned_checkpoint
+@with_out
 @click.option(
     "--rekor",
     type=click.Choice(["v1", "v2"]),
@@ -73,6 +74,7 @@ def command(
     real = pinned or unpinned_checkpoint or sources.given
     rehearsal = Rehearsal(
         recipe=settings.recipe,
+        recipe_option=settings.recipe_option,
         out=out,
         source=resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
         if real

@@ -9,7 +9,15 @@ import click
 
 from release_tool.cli.given import EvidenceOptions, SignerOptions, TrustOptions, parse_digest
 from release_tool.cli.interruption import quitting_at_once
-from release_tool.cli.options import DIRECTORY, FILE, TEXT, grouped, with_quiet, with_verifying
+from release_tool.cli.options import (
+    DIRECTORY,
+    FILE,
+    TEXT,
+    grouped,
+    with_quiet,
+    with_unpinned_checkpoint,
+    with_verifying,
+)
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
@@ -40,7 +48,7 @@ with_evidence = grouped(
         type=DIRECTORY,
         help="With --checkpoint: export again from this checkout and compare every byte.",
     ),
-    click.option("--unpinned-checkpoint", is_flag=True, help="Take another than the pinned one."),
+    with_unpinned_checkpoint,
 )
 
 

@@ -10,6 +10,7 @@ from release_tool.core.progress import Progress
 from release_tool.gates.difference import find_difference
 from release_tool.provenance.manifest import Manifest
 from release_tool.recipes.recipe import Recipe
+from release_tool.upstream.sources import Source
 from release_tool.verify.evidence import Evidence
 
 
@@ -17,7 +18,7 @@ from release_tool.verify.evidence import Evidence
 class Rebuild:
     """The sources that a model is made from again."""
 
-    source: chain.Source
+    source: Source
     recipe: Recipe
     progress: Progress
 

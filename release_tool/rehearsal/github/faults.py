@@ -29,7 +29,6 @@ class CallKind(StrEnum):
     COMMIT = "commit"
     IMMUTABLE = "immutable"
     CONTENTS = "contents"
-    SETTINGS = "settings"
     MAKE_DRAFT = "make-draft"
     EDIT = "edit"
     PUBLISH = "publish"

@@ -1,4 +1,4 @@
-"""What a repository's settings say of tags, branches, environments and actions, and its workflows.
+"""What a repository's settings say of tags, and its workflow files.
 
 Values and GitHub's rules for them; wording them is for `settings_routes.py`.
 """
@@ -32,40 +32,16 @@ class Ruleset:
         return self.enforcement == "active" and among(self.include) and not among(self.exclude)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """A deployment environment: how many must review, and which refs may deploy to it.
-
-    `policies` are pairs of `branch` or `tag` and a pattern; None where every ref may.
-    """
-
-    name: str
-    reviewers: int = 0
-    policies: tuple[tuple[str, str], ...] | None = None
-
-    def allows(self, ref: str) -> bool:
-        """Tell whether a job that runs from a full ref may use the environment."""
-        if self.policies is None:
-            return True
-        kinds = {"branch": "refs/heads/", "tag": "refs/tags/"}
-        return any(fnmatchcase(ref, kinds[kind] + pattern) for kind, pattern in self.policies)
-
-
 @dataclass(slots=True)
 class Settings:
     """The settings, and the workflow files: by commit, and for every commit that is not named.
 
-    `may_change_workflows` is whether the token has the permission `workflows`, `administers`
-    whether it may read what only administrators may.
+    `may_change_workflows` is whether the token has the permission `workflows`.
     """
 
     workflows: dict[str, Mapping[str, str]] = field(default_factory=dict)
     may_change_workflows: bool = False
-    administers: bool = False
     rulesets: list[Ruleset] = field(default_factory=list)
-    environments: list[Environment] = field(default_factory=list)
-    allowed_actions: str = "all"
-    sha_pinning_required: bool = False
 
     def workflows_at(self, commit: str) -> Mapping[str, str]:
         """Give the workflow files at a commit, by name."""

@@ -1,4 +1,4 @@
-"""The GitHub stand-in's answers about workflow files, environments, rulesets and actions.
+"""The GitHub stand-in's answers about workflow files.
 
 What they say is decided in `settings.py`; who may ask, in `routes.py`.
 """
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from release_tool.rehearsal.exchange import Refusal, Request, Response
-from release_tool.rehearsal.github.routes import GitHubRoutes, number
-from release_tool.rehearsal.github.settings import Environment, Ruleset, Settings, tree_of
+from release_tool.rehearsal.github.routes import GitHubRoutes
+from release_tool.rehearsal.github.settings import Settings, tree_of
 
 FOLDER = ".github"
-PAST = "2020-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,99 +72,3 @@ class SettingsRoutes:
             "download_url": None,
             "_links": {"self": url, "git": None, "html": None},
         }
-
-    def environment(self, request: Request) -> Response:
-        """GET …/environments/{environment}."""
-        found = self.named(request)
-        rules: list[dict[str, Any]] = []
-        if found.reviewers:
-            user = self.routes.shapes.user()
-            reviewers = [{"type": "User", "reviewer": user}] * found.reviewers
-            rules.append(rule("required_reviewers", reviewers=reviewers))
-        if found.policies is not None:
-            rules.append(rule("branch_policy"))
-        policy = {"protected_branches": False, "custom_branch_policies": True}
-        url = f"{self.root}/environments/{found.name}"
-        return Response.of_json(
-            {
-                "id": 1,
-                "node_id": "EN_1",
-                "name": found.name,
-                "url": url,
-                "html_url": url,
-                "created_at": PAST,
-                "updated_at": PAST,
-                "protection_rules": rules,
-                "deployment_branch_policy": None if found.policies is None else policy,
-            }
-        )
-
-    def policies(self, request: Request) -> Response:
-        """GET …/environments/{environment}/deployment-branch-policies."""
-        policies = self.named(request).policies or ()
-        listed = [
-            {"id": index, "node_id": f"DBP_{index}", "name": pattern, "type": kind}
-            for index, (kind, pattern) in enumerate(policies, 1)
-        ]
-        return Response.of_json({"total_count": len(listed), "branch_policies": listed})
-
-    def named(self, request: Request) -> Environment:
-        """Find the environment that a path names."""
-        self.routes.may_push(request)
-        for found in self.settings.environments:
-            if found.name == request.parameters["environment"]:
-                return found
-        raise Refusal(404, "Not Found")
-
-    def rulesets(self, request: Request) -> Response:
-        """GET …/rulesets: without the rules themselves."""
-        self.routes.may_push(request)
-        return Response.of_json(
-            [self.shape(index, one) for index, one in enumerate(self.settings.rulesets, 1)]
-        )
-
-    def ruleset(self, request: Request) -> Response:
-        """GET …/rulesets/{id}: with its conditions and rules."""
-        self.routes.may_push(request)
-        index = number(request, "ruleset")
-        if not 0 < index <= len(self.settings.rulesets):
-            raise Refusal(404, "Not Found")
-        found = self.settings.rulesets[index - 1]
-        names = {"include": list(found.include), "exclude": list(found.exclude)}
-        whole = {
-            "conditions": {"ref_name": names},
-            "rules": [{"type": kind} for kind in found.rules],
-        }
-        return Response.of_json(self.shape(index, found) | whole)
-
-    def shape(self, index: int, ruleset: Ruleset) -> dict[str, Any]:
-        """Word a ruleset as lists of them do."""
-        return {
-            "id": index,
-            "name": ruleset.name,
-            "target": ruleset.target,
-            "source_type": "Repository",
-            "source": self.routes.shapes.slug,
-            "enforcement": ruleset.enforcement,
-            "node_id": f"RRS_{index}",
-            "created_at": PAST,
-            "updated_at": PAST,
-        }
-
-    def permissions(self, request: Request) -> Response:
-        """GET …/actions/permissions: for administrators only."""
-        self.routes.require_push(request)
-        if not self.settings.administers:
-            raise Refusal(403, "Resource not accessible by integration")
-        return Response.of_json(
-            {
-                "enabled": True,
-                "allowed_actions": self.settings.allowed_actions,
-                "sha_pinning_required": self.settings.sha_pinning_required,
-            }
-        )
-
-
-def rule(kind: str, **more: Any) -> dict[str, Any]:
-    """Word a protection rule of an environment."""
-    return {"id": 1, "node_id": "GA_1", "type": kind, **more}

@@ -267,13 +267,5 @@ def list_calls(routes: GitHubRoutes) -> list[Call]:
 
 
 def list_settings(routes: SettingsRoutes) -> list[Call]:
-    """List the calls about workflow files and about what the settings of a repository demand."""
-    environment, kind = f"{REPO}/environments/{{environment}}", CallKind.SETTINGS
-    return [
-        ("GET", f"{REPO}/contents/{{path*}}", CallKind.CONTENTS, routes.contents, None),
-        ("GET", environment, kind, routes.environment, None),
-        ("GET", f"{environment}/deployment-branch-policies", kind, routes.policies, None),
-        ("GET", f"{REPO}/rulesets", kind, routes.rulesets, None),
-        ("GET", f"{REPO}/rulesets/{{ruleset}}", kind, routes.ruleset, None),
-        ("GET", f"{REPO}/actions/permissions", kind, routes.permissions, None),
-    ]
+    """List the calls about workflow files."""
+    return [("GET", f"{REPO}/contents/{{path*}}", CallKind.CONTENTS, routes.contents, None)]
