@@ -21,6 +21,7 @@ STAGES = {
     "provenance": {"checkpoint", "upstream"},
     "sigstore": set(),
     "github": {"net"},
+    "compare": {"gates"},
     "verify": {"sigstore", "provenance", "gates"},
     "rehearsal": set(),
 }

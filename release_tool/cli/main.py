@@ -28,6 +28,7 @@ COMMANDS = {
     "abort": "Remove the draft that a stopped upload left behind.",
     "verify": "Reach a verdict on a model: who released it, and is it intact.",
     "fetch": "Download a release, verify it, then install the model.",
+    "diff": "Say what changed between two models.",
     "inspect": "Print what a bundle, a manifest or a model says; verifies nothing.",
 }
 
