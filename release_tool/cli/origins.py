@@ -11,6 +11,7 @@ from release_tool.cli.tokens import find_token
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination, RepoSlug
+from release_tool.core.progress import Progress
 from release_tool.github.download import fetch_attestations, fetch_release_bundle
 from release_tool.github.transfer import ReadApi
 from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
@@ -18,9 +19,11 @@ from release_tool.verify.locate import HashFile
 
 
 @contextmanager
-def open_origin(origin: str, api: str, hash_file: HashFile) -> Iterator[FindBundles]:
+def open_origin(
+    origin: str, api: str, hash_file: HashFile, progress: Progress
+) -> Iterator[FindBundles]:
     """Yield what fetches a model's bundles from `OWNER/NAME@TAG`, or from `OWNER/NAME`."""
-    with open_read_api(api, find_token(os.environ)) as source:
+    with open_read_api(api, find_token(os.environ), progress) as source:
         if "@" in origin:
             release = Destination.parse(origin)
             yield lambda model, digest: fetch_from_release(source, release, model, digest)

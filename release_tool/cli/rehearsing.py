@@ -97,7 +97,7 @@ def release(
     plan = chain.Plan(source, recipe, rehearsal.out, reuse=False)
     with (
         open_github(github.api, github.token, progress=state) as client,
-        open_read_api(github.api, None) as consumer,
+        open_read_api(github.api, None, state) as consumer,
     ):
         target = chain.Publication(client, consumer, to, unpinned=not source.pinned)
         services = chain.Services(instance, identity, builder, target)

@@ -10,20 +10,21 @@ TOKEN_VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
 
 def find_token(environment: Mapping[str, str]) -> Token | None:
     """Return the first token that the environment holds; raises `UsageError` for a bad one."""
-    given = next((environment[name] for name in TOKEN_VARIABLES if environment.get(name)), None)
-    return Token.of(given)
+    for variable in TOKEN_VARIABLES:
+        if environment.get(variable):
+            return Token.parse(environment[variable], variable)
+    return None
 
 
-def find_publish_token(environment: Mapping[str, str]) -> str | None:
+def find_publish_token(environment: Mapping[str, str]) -> Token | None:
     """Return the token for what publishes, if there is one; raises `PublishError` for a bad one."""
     try:
-        token = find_token(environment)
+        return find_token(environment)
     except UsageError as error:
         raise PublishError(error.message, hint=error.hint) from error
-    return None if token is None else token.secret
 
 
-def require_token(environment: Mapping[str, str]) -> str:
+def require_token(environment: Mapping[str, str]) -> Token:
     """Return the token, or raise `PublishError` where there is none."""
     token = find_publish_token(environment)
     if token is None:

@@ -36,7 +36,7 @@ def verify_models(
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     demands = belief.demands(settings.recipe, provenance=wanted.require is not None)
     proofs = open_proofs(wanted, settings, state)
-    with open_bundles(wanted, asked.value, trust, hash_file) as find_bundles:
+    with open_bundles(wanted, asked.value, trust, hash_file, state) as find_bundles:
         judge = Judge(
             settings.recipe, belief.signer, root, demands, find_bundles, hash_file, *proofs
         )
@@ -65,7 +65,7 @@ def open_proofs(
 
 @contextmanager
 def open_bundles(
-    wanted: EvidenceOptions, api: str, trust: TrustOptions, hash_file: HashFile
+    wanted: EvidenceOptions, api: str, trust: TrustOptions, hash_file: HashFile, state: State
 ) -> Iterator[FindBundles | None]:
     """Yield what finds a model's bundles: the one given, those at the origin, or nothing."""
     if wanted.bundle is not None:
@@ -78,5 +78,5 @@ def open_bundles(
     else:
         from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
 
-        with open_origin(wanted.origin, api, hash_file) as fetch:
+        with open_origin(wanted.origin, api, hash_file, state) as fetch:
             yield fetch

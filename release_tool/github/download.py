@@ -88,7 +88,7 @@ def list_release(api: ReadApi, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
             raise
         raise CannotVerify(
             f"there is no published release {repo}@{tag}",
-            hint="check the tag; drafts are not shown, and a private repository needs GH_TOKEN",
+            hint=f"check the tag; drafts are not shown, {explain_privacy(api)}",
         ) from error
     release = parse_answer(content)
     assets = release.get("assets")
@@ -98,6 +98,13 @@ def list_release(api: ReadApi, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:
     if len({asset.name for asset in listed}) != len(listed):
         raise CannotVerify(f"the release {repo}@{tag} lists a file twice")
     return {asset.name: asset for asset in listed}
+
+
+def explain_privacy(api: ReadApi) -> str:
+    """Say what a private repository takes, by whether a token was sent."""
+    if api.credential is None:
+        return "and a private repository needs GH_TOKEN"
+    return f"nor is a private repository that {api.credential.name} may not read"
 
 
 def parse_answer(content: bytes) -> JsonObject:
@@ -115,7 +122,7 @@ def parse_asset(value: Any, api: ReadApi) -> Listed:
     public address, which has no rate limit.
     """
     value = value if isinstance(value, dict) else {}
-    url = value.get("url" if api.token else "browser_download_url")
+    url = value.get("url" if api.credential else "browser_download_url")
     name, size, digest = value.get("name"), value.get("size"), value.get("digest")
     if not isinstance(name, str) or not isinstance(size, int) or not isinstance(url, str):
         raise CannotVerify("the API's answer lists an asset without a name, a size or an address")

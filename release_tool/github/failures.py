@@ -13,6 +13,7 @@ from typing import Any
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain
 from release_tool.net.failures import AnswerLost
+from release_tool.net.token import Token
 
 TEXT_LIMIT = 200
 HTML_TITLE = re.compile(rb"<title[^>]*>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
@@ -59,12 +60,16 @@ class TagBurnt(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """An answer with an unwelcome status: headers in lower case, the body cut to a limit."""
+    """An answer with an unwelcome status: headers in lower case, the body cut to a limit.
+
+    `token` is the one that was sent, if any was.
+    """
 
     what: str
     status: int
     headers: Mapping[str, str]
     content: bytes
+    token: Token | None = None
 
     @property
     def limits_rate(self) -> bool:
@@ -89,6 +94,22 @@ class ErrorAnswer:
         errors = document.get("errors")
         parts += [describe(error) for error in errors[:5]] if isinstance(errors, list) else []
         return ": ".join(part for part in parts if part) or "no reason given"
+
+    @property
+    def wants_sign_on(self) -> bool:
+        """Tell an organisation that takes a token only once its owner has signed on (SAML)."""
+        return "x-github-sso" in self.headers or "SAML" in self.reason
+
+    @property
+    def advice(self) -> str:
+        """Say what helps where the token is not taken."""
+        if self.token is None:
+            return "give a token in GH_TOKEN or GITHUB_TOKEN"
+        if self.wants_sign_on:
+            return f"authorise {self.token.name} for the organisation's single sign-on"
+        if self.status == 401:
+            return f"{self.token.name} is expired, revoked or mistyped: give a valid one"
+        return f"give {self.token.name} the right to read the repository"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -117,9 +138,9 @@ def make_error(answer: ErrorAnswer, now: float) -> TryAgain | PublishError | Con
         return RateLimited(text, parse_wait(answer.headers, now))
     match answer.status:
         case 401:
-            return Refused(text, hint="give a valid token in GH_TOKEN or GITHUB_TOKEN")
+            return Refused(text, hint=answer.advice)
         case 403:
-            return Forbidden(text, hint=PERMISSION_HINT)
+            return Forbidden(text, hint=answer.advice if answer.wants_sign_on else PERMISSION_HINT)
         case 404 | 410:
             return NotFound(text, hint=f"check the repository's name; {PERMISSION_HINT}")
         case 301 | 302 | 303 | 307 | 308:

@@ -234,7 +234,8 @@ class Wire:
         content = self.read(response, ERROR_LIMIT_BYTES)[:ERROR_LIMIT_BYTES] if plain else b""
         headers = {name.lower(): self.redact(text) for name, text in response.headers.items()}
         clean = self.redact(content.decode(errors="replace")).encode()
-        raise make_error(ErrorAnswer(call.what, status, headers, clean), self.patience.clock())
+        refused = ErrorAnswer(call.what, status, headers, clean, self.token)
+        raise make_error(refused, self.patience.clock())
 
     def read(self, response: Response, limit_bytes: int) -> bytes:
         """Read a body up to a little more than `limit_bytes`."""

@@ -13,12 +13,16 @@ TOKEN_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A GitHub token; it shows itself to nobody but `authorization`."""
+    """A GitHub token; it shows itself to nobody but `authorization`.
+
+    `variable` is where it was found, for messages.
+    """
 
     secret: str = field(repr=False)
+    variable: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, variable: str | None = None) -> Self:
         """Read a token as the environment gives it; raises `UsageError` without quoting it.
 
         White space around it is dropped. Anything that cannot stand in a header is refused here,
@@ -29,14 +33,19 @@ class Token:
         if not secret or not legal or len(secret) > TOKEN_LIMIT:
             raise UsageError(
                 "the GitHub token is empty or holds characters that no token has",
-                hint="set GH_TOKEN to the token alone",
+                hint=f"set {variable or 'GH_TOKEN'} to the token alone",
             )
-        return cls(secret)
+        return cls(secret, variable)
 
     @classmethod
     def of(cls, given: "str | Token | None") -> "Token | None":
         """Take a token in whatever form a caller has it; raises `UsageError` for a bad one."""
         return given if given is None or isinstance(given, Token) else cls.parse(given)
+
+    @property
+    def name(self) -> str:
+        """Name it for a message, by where it was found."""
+        return f"the token in {self.variable}" if self.variable else "the token"
 
     @property
     def authorization(self) -> str:

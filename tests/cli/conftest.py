@@ -1,5 +1,6 @@
 """The outside world of the command line: a Sigstore, a GitHub, and a token in the environment."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.stack import SigstoreStack
 from tests.conftest import StandIn
+
+BUNDLES = ("u2netp_mirror_v1.onnx.sigstore.json", "u2netp_mirror_v1.provenance.sigstore.json")
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,13 @@ def world(
     with start_github() as github:
         monkeypatch.setenv("GH_TOKEN", github.token)
         yield World(github, sigstore, path, ["--recipe", str(standin.recipe_file)])
+
+
+@pytest.fixture
+def exported(rehearsed, tmp_path: Path) -> Path:
+    """A release that was exported and not yet signed."""
+    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
+    shutil.rmtree(directory / "rehearsal")
+    for name in BUNDLES:
+        (directory / name).unlink()
+    return directory

@@ -26,21 +26,11 @@ from release_tool.rehearsal.stack import start_sigstore
 from release_tool.resume import installed_toolchain, keep_attestation
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
+from tests.cli.conftest import BUNDLES
 from tests.conftest import Result
 
 REPO = "rehearsal/u2netp-mirror"
 TAG = "u2netp-mirror-v1"
-BUNDLES = ("u2netp_mirror_v1.onnx.sigstore.json", "u2netp_mirror_v1.provenance.sigstore.json")
-
-
-@pytest.fixture
-def exported(rehearsed, tmp_path: Path) -> Path:
-    """A release that was exported and not yet signed."""
-    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
-    shutil.rmtree(directory / "rehearsal")
-    for name in BUNDLES:
-        (directory / name).unlink()
-    return directory
 
 
 @pytest.fixture

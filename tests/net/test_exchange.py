@@ -104,7 +104,7 @@ def test_a_publisher_gives_a_dripping_server_up_too():
 
 def test_a_token_that_a_library_quotes_is_not_shown(respx_mock):
     respx_mock.get(f"{API}/x").mock(side_effect=httpx.ReadError(f"sent 'Bearer {SECRET}'"))
-    respx_mock.get(f"{API}/y").respond(429, headers={"retry-after": SECRET})
+    respx_mock.get(f"{API}/y").respond(403, json={"message": f"{SECRET} is bad"})
     respx_mock.get(f"{API}/z").respond(302, headers={"location": f"ftp://{SECRET}/"})
     with httpx.Client() as client:
         api = make_read_api(client, API, SECRET)

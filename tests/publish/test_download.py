@@ -431,3 +431,54 @@ def test_a_release_is_fetched_over_real_sockets_and_redirects(tmp_path):
                     optional={NAMES.notice},
                 )
             assert contents(place) == CONTENTS
+
+
+SAML = {"message": "Resource protected by organization SAML enforcement."}
+
+
+def refuse_tokens(server, status=403, **public):
+    """Answer with a refusal to any token, and to none with what is public."""
+
+    def answer(request):
+        if "authorization" in request.headers:
+            return httpx.Response(status, json=SAML)
+        return httpx.Response(**{"status_code": 200, "json": listing(), **public})
+
+    server.get(LISTING).mock(side_effect=answer)
+
+
+def test_after_a_refused_token_files_come_from_the_address_that_needs_none(server, tmp_path):
+    refuse_tokens(server)
+    told = Told()
+    with httpx.Client() as client:
+        api = make_read_api(client, API, "secret", told)
+        fetch_release(api, REPO, TAG, asset_limits(U2NETP), tmp_path, optional={NAMES.notice})
+    assert contents(tmp_path) == CONTENTS
+    (note,) = told.notes
+    assert note == f"api.test answered 403 to the token: {SAML['message']}; asking again without it"
+    assert sum("authorization" in call.request.headers for call in server.calls) == 1
+
+
+def test_a_rate_limit_without_the_refused_token_is_worth_another_try(server, tmp_path):
+    refuse_tokens(server, 401, status_code=403, headers={"retry-after": "60"})
+    with pytest.raises(TryAgain) as caught:
+        fetch(tmp_path, token="secret")
+    assert caught.value.hint == "wait 60 s"
+
+
+def test_a_wait_may_be_given_as_a_date_and_who_has_no_token_learns_of_its_limit(server, tmp_path):
+    date, after = "Wed, 01 Jul 2026 10:00:00 GMT", "Wed, 01 Jul 2026 10:02:00 GMT"
+    server.get(LISTING).respond(429, headers={"retry-after": after, "date": date})
+    with pytest.raises(TryAgain) as caught:
+        fetch(tmp_path)
+    assert caught.value.hint == "wait 121 s; a token in GH_TOKEN has a higher limit"
+
+
+def test_a_host_that_never_saw_the_token_is_not_asked_twice(server, tmp_path):
+    for name in NEEDED:
+        server.get(f"{API}/assets/{name}").respond(302, headers={"location": f"{STORE}/{name}"})
+        server.get(f"{STORE}/{name}").respond(403, json={"message": "expired link"})
+    with pytest.raises(CannotVerify, match=r"store\.test answered 403: expired link") as caught:
+        fetch(tmp_path, token="secret")
+    assert caught.value.hint is None
+    assert len(server.calls) == 3

@@ -31,6 +31,7 @@ from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, SigningError, TryAgain
 from release_tool.github.client import open_github
 from release_tool.github.finding import Finding, Found, Verdict, find, unknown
+from release_tool.net.token import Token
 from release_tool.provenance.statement import Builder
 from release_tool.readiness import check_release
 from release_tool.sigstore.sign.token import Identity, NoIdentity, check_builder, open_identity
@@ -97,7 +98,7 @@ def command(
     show_findings(state, str(to), findings)
 
 
-def look_for_token(environment: Mapping[str, str]) -> tuple[str | None, PublishError | None]:
+def look_for_token(environment: Mapping[str, str]) -> tuple[Token | None, PublishError | None]:
     """Return the token, if there is one, or what is wrong with it."""
     try:
         return find_publish_token(environment), None

@@ -64,7 +64,7 @@ def command(
     root = open_trusted_root(root_source(trust, settings), offline=False, progress=state)
     with (
         open_quarantine(directory, wanted) as place,
-        open_read_api(asked.value, find_token(os.environ)) as source,
+        open_read_api(asked.value, find_token(os.environ), state) as source,
     ):
         with state.stage("download"):
             fetch_release(

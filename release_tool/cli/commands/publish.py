@@ -81,7 +81,7 @@ def command(
     with (
         in_turn(out, state.note),
         open_github(api, token, progress=state) as github,
-        open_read_api(api, token) as released,
+        open_read_api(api, token, state) as released,
     ):
         identity = open_signer(instance, signing, settings)
         target = chain.Publication(github, released, to, keep_draft=keep_draft)

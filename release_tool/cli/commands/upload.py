@@ -74,7 +74,10 @@ def command(
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     token = require_token(os.environ)
     api = resolve_api(github_api, settings)
-    with open_github(api, token, progress=state) as github, open_read_api(api, token) as source:
+    with (
+        open_github(api, token, progress=state) as github,
+        open_read_api(api, token, state) as source,
+    ):
         target = chain.Publication(github, source, to, keep_draft, unpinned)
         result, _verified = chain.upload_release(
             directory, settings.recipe, target, belief.signer, root, progress=state

@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 RANGE = re.compile(r"bytes=(\d{1,15})-")
 BYTES_TYPE = "application/octet-stream"
+SIGN_ON = (
+    "Resource protected by organization SAML enforcement. You must grant your Personal Access "
+    "token access to this organization."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class GitHubRoutes:
         """
         if not request.headers.get("User-Agent"):
             raise Refusal(403, "Request forbidden by administrative rules.")
+        self.check_visibility(request)
         version = read_version(request)
         if version not in self.shapes.places.versions:
             raise Refusal(400, f"{version} is not a supported version")
@@ -79,6 +84,15 @@ class GitHubRoutes:
             place = f"{self.shapes.api}/repositories/{REPOSITORY_ID}"
             raise Refusal(301, "Moved Permanently", headers={"Location": place})
         raise Refusal(404, "Not Found")
+
+    def check_visibility(self, request: Request) -> None:
+        """Hide what is private, and refuse every token where nobody signed on for theirs."""
+        given = request.headers.get("Authorization")
+        if given is not None and self.state.sign_on:
+            sso = f"required; url={self.shapes.web}/orgs/{self.state.owner}/sso"
+            raise Refusal(403, SIGN_ON, headers={"X-GitHub-SSO": sso})
+        if self.state.private and given is None:
+            raise Refusal(404, "Not Found")
 
     # Questions.
 

@@ -67,7 +67,9 @@ class GitHubState:
 
     `commits` maps branches and commit ids to commit ids; `list_lag` is how many listings a new
     draft is missing from; `push` is what the token's owner may do, `scopes` what GitHub tells of
-    the token itself, which is nothing unless it is a classic one.
+    the token itself, which is nothing unless it is a classic one. A `private` repository is hidden
+    from whoever sends no token; with `sign_on` its organisation takes no token that was not
+    authorised for it, and none was.
     """
 
     directory: Path
@@ -78,6 +80,8 @@ class GitHubState:
     old_names: set[str] = field(default_factory=set)
     push: bool = True
     scopes: str | None = None
+    private: bool = False
+    sign_on: bool = False
     archived: bool = False
     immutable_setting: bool = False
     list_lag: int = 0
