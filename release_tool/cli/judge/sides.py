@@ -68,7 +68,7 @@ def open_place(named: str, places: Places, state: State) -> Iterator[Path]:
     with (
         TemporaryDirectory() as directory,
         open_quarantine(Path(directory), wanted) as place,
-        open_read_api(places.api, find_token(os.environ)) as source,
+        open_read_api(places.api, find_token(os.environ), state) as source,
         state.stage(f"download {wanted}"),
     ):
         limits = asset_limits(places.recipe)
