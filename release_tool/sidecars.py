@@ -52,7 +52,11 @@ def make_sidecars(
     """Make the files that go with a model, by name: licence asset, NOTICE, and the manifest."""
     names, notice = recipe.names, checkout.notice
     license_asset = make_attribution(
-        recipe, checkpoint.digest, checkout.license, notice=notice is not None
+        recipe,
+        checkpoint.digest,
+        checkout.license,
+        notice=notice is not None,
+        recognised=checkout.recognised,
     )
     contents = {names.license: license_asset}
     if notice is not None:

@@ -8,6 +8,7 @@ from release_tool.provenance.manifest import (
     ExportClaim,
     FileClaim,
     GatesClaim,
+    LicenseClaim,
     LineageClaim,
     Manifest,
     OutputsClaim,
@@ -46,6 +47,7 @@ def example_manifest() -> Manifest:
             license_sha256=digest("license"),
             notice_present=True,
         ),
+        license=LicenseClaim(spdx="Apache-2.0", recognised=True),
         export=ExportClaim(
             opset=17,
             height=64,

@@ -179,6 +179,11 @@ with_out = click.option(
 with_unpinned_checkpoint = click.option(
     "--unpinned-checkpoint", is_flag=True, help="Take another checkpoint than the pinned one."
 )
+with_accept_license = text(
+    "--accept-license",
+    "SPDX",
+    "Take the licence that the recipe names though its text is not recognised: read it first.",
+)
 with_unpinned = click.option(
     "--unpinned",
     is_flag=True,

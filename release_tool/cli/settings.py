@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from release_tool.cli.configuration import DEFAULT_FILE, Configuration, open_configuration
-from release_tool.core.errors import InputError
+from release_tool.core.errors import InputError, UsageError
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
 
@@ -63,6 +63,15 @@ class Settings:
         else:
             source = configuration.source if configuration.recipe is not None else BUILT_IN
         return cls(open_recipe(name), source, configuration, recipe)
+
+    def accepting(self, spdx: str | None) -> "Settings":
+        """Take the recipe's licence, which somebody read, though its text may be any."""
+        if spdx is None:
+            return self
+        terms = self.recipe.license
+        if spdx != terms.spdx:
+            raise UsageError(f"the recipe names the licence {terms.spdx}, not {spdx[:80]!r}")
+        return replace(self, recipe=replace(self.recipe, license=replace(terms, accepted=True)))
 
     @property
     def recipe_option(self) -> str:

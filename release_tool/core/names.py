@@ -6,6 +6,7 @@ The character sets are GitHub's and git's; nothing here knows what a name refers
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Self
 
 from release_tool.core.errors import InputError, UsageError
@@ -135,3 +136,11 @@ def check_asset_name(name: str) -> str:
             hint="use letters, digits, '.', '_' and '-', not starting with '.'",
         )
     return name
+
+
+def check_inner_path(path: str) -> str:
+    """Return a path inside the upstream tree, or raise `InputError` if it could leave it."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise InputError(f"not a path inside the upstream tree: {path[:120]!r}")
+    return path

@@ -1,10 +1,13 @@
 """The licence asset: who made the model and under what terms, then upstream's LICENSE verbatim.
 
-Fulfils Apache-2.0 §4(a) to (c) for a release; recognising the licence is `upstream`'s task.
+Fulfils what the licences ask of who hands a work on: its notice and text go with it (MIT, BSD, ISC,
+Apache-2.0 §4(a), (c)), what was changed is said (§4(b)), and where the source is (MPL-2.0 §3.2).
+Recognising the licence is `upstream`'s task.
 """
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
+from release_tool.recipes.license import describe_terms
 from release_tool.recipes.recipe import Recipe
 
 SEPARATOR = "\n" + "-" * 78 + "\n\n"
@@ -12,26 +15,32 @@ LICENSE_ASSET_LIMIT_BYTES = 1024 * 1024
 
 
 def make_attribution(
-    recipe: Recipe, checkpoint: Sha256, license_text: bytes, *, notice: bool
+    recipe: Recipe,
+    checkpoint: Sha256,
+    license_text: bytes,
+    *,
+    notice: bool,
+    recognised: bool = True,
 ) -> bytes:
     """Write the licence asset's bytes from the recipe and upstream's own licence bytes."""
-    upstream, credit = recipe.upstream, recipe.attribution
+    upstream, credit, terms = recipe.upstream, recipe.attribution, recipe.license
     lines = [
         f"{recipe.names.model} is a conversion of {credit.title} ({upstream.class_name}).",
         "",
         credit.copyright,
-        "Licensed under the Apache License, Version 2.0; its text follows below, unchanged.",
+        describe_terms(terms, recognised=recognised),
         "",
-        f"Paper:       {credit.paper}",
+        *([f"Paper:       {credit.paper}"] if credit.paper else []),
         f"Repository:  {upstream.repo}",
         f"Commit:      {upstream.commit}",
         f"Module:      {upstream.module_path} ({upstream.module_sha256})",
         f"Checkpoint:  {recipe.checkpoint.path} ({checkpoint})",
         "",
-        "Changes (Apache-2.0 section 4(b)): the network and its trained weights were converted",
-        f"from PyTorch to ONNX opset {recipe.graph.opset}. Only the fused saliency map is kept as",
-        "an output; the weights themselves were not altered.",
+        f"Changes{terms.modified}: the network and its trained weights were",
+        f"converted from PyTorch to ONNX opset {recipe.graph.opset}; the weights were not altered.",
     ]
+    if terms.spdx == "MPL-2.0":
+        lines += ["", "The source code form (MPL-2.0 section 3.2(a)) is in that repository."]
     if notice:
         lines += ["", f"Upstream's NOTICE is part of this release as {recipe.names.notice}."]
     return "\n".join(lines).encode() + b"\n" + SEPARATOR.encode() + license_text

@@ -10,6 +10,7 @@ from release_tool.provenance.manifest import (
     ExportClaim,
     FileClaim,
     GatesClaim,
+    LicenseClaim,
     Manifest,
     OutputsClaim,
     RunClaim,
@@ -38,6 +39,7 @@ def make_manifest(
         schema=recipe.formats.manifest_schema,
         model_id=recipe.model_id,
         upstream=claim_upstream(recipe, checkout, checkpoint),
+        license=LicenseClaim(spdx=recipe.license.spdx, recognised=checkout.recognised),
         export=claim_export(recipe),
         outputs=outputs,
         gates=gates,
@@ -57,7 +59,7 @@ def claim_upstream(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -
         checkpoint_path=recipe.checkpoint.path,
         checkpoint_sha256=checkpoint.digest,
         checkpoint_tensors_sha256=checkpoint.tensors_digest,
-        license_path=recipe.upstream.license_path,
+        license_path=recipe.license.path,
         license_sha256=Sha256.of_bytes(checkout.license),
         notice_present=checkout.notice is not None,
     )
@@ -124,7 +126,7 @@ def claim_inputs(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -> 
         ),
         upstream_checkpoint=FileClaim.file(f"upstream/{recipe.checkpoint.path}", checkpoint.digest),
         upstream_license=FileClaim.file(
-            f"upstream/{upstream.license_path}", Sha256.of_bytes(checkout.license)
+            f"upstream/{recipe.license.path}", Sha256.of_bytes(checkout.license)
         ),
         upstream_notice=FileClaim.file(f"upstream/{checkout.notice_path}", notice_digest(checkout)),
     )

@@ -16,7 +16,11 @@ def describe_release(manifest: Manifest, identity: str, issuer: str) -> str:
     if manifest.unpinned:
         claims = ", ".join(code(claim) for claim in manifest.unpinned)
         paragraphs.append(f"**Unpinned**: this is not what its recipe pins, in {claims}.")
-    paragraphs.append(f"For its licence see {code(license_asset)}.")
+    paragraphs.append(f"Licence: {code(manifest.license.spdx)}, see {code(license_asset)}.")
+    if not manifest.license.recognised:
+        paragraphs.append(
+            "**Licence not recognised**: its text is none that release-tool knows; read it."
+        )
     paragraphs.append("Verify it before you load it, with its bundle beside it:")
     believed = f"--cert-identity {identity} --cert-oidc-issuer {issuer}"
     paragraphs.append(f"    release-tool verify {model} {believed}")

@@ -42,6 +42,13 @@ class UpstreamClaim(Claim, frozen=True, kw_only=True):
     notice_present: bool
 
 
+class LicenseClaim(Claim, frozen=True, kw_only=True):
+    """The licence by its SPDX identifier, and whether its text was recognised word by word."""
+
+    spdx: Text
+    recognised: bool
+
+
 class ExportClaim(Claim, frozen=True, kw_only=True):
     """The interface of the model; `height` and `width` are the traced example's pixels."""
 
@@ -189,6 +196,7 @@ class Manifest(Claim, frozen=True, kw_only=True):
     schema: Text
     model_id: Text
     upstream: UpstreamClaim
+    license: LicenseClaim
     export: ExportClaim
     outputs: OutputsClaim
     gates: GatesClaim

@@ -47,8 +47,9 @@ def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
             ("upstream.module_sha256", pin.module_sha256, upstream.module_sha256),
             ("upstream.checkpoint_path", recipe.checkpoint.path, upstream.checkpoint_path),
             ("upstream.checkpoint_sha256", recipe.checkpoint.sha256, upstream.checkpoint_sha256),
-            ("upstream.license_path", pin.license_path, upstream.license_path),
-            ("upstream.license_sha256", pin.license_sha256, upstream.license_sha256),
+            ("license.spdx", recipe.license.spdx, manifest.license.spdx),
+            ("upstream.license_path", recipe.license.path, upstream.license_path),
+            ("upstream.license_sha256", recipe.license.sha256, upstream.license_sha256),
             ("outputs.skeleton_sha256", pinned_skeleton or skeleton, skeleton),
         ]
     )
@@ -61,6 +62,7 @@ def claimed_recipe(manifest: Manifest, recipe: Recipe) -> Recipe:
         recipe,
         model_id=manifest.model_id,
         upstream=replace(recipe.upstream, repo=upstream.repo, commit=upstream.commit),
+        license=replace(recipe.license, spdx=manifest.license.spdx),
         checkpoint=replace(recipe.checkpoint, sha256=upstream.checkpoint_sha256),
     )
 

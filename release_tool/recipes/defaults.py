@@ -7,7 +7,7 @@ from release_tool.core.errors import InputError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 GITHUB_ACTIONS = "https://token.actions.githubusercontent.com"
-OWN = ("name", "upstream", "checkpoint", "attribution", "publisher")
+OWN = ("name", "upstream", "license", "checkpoint", "attribution", "publisher")
 """What nothing is taken over for: who made the thing, from what, and who releases it."""
 
 DRAWN_INPUTS = [
@@ -28,7 +28,7 @@ def derive(tables: dict[str, Any]) -> dict[str, Any]:
     usual: dict[str, dict[str, Any]] = {
         "names": {
             "model": f"{name}_v1.onnx",
-            "license": f"Apache-2.0-{name}.txt",
+            "license": f"{spdx_of(tables)}-{name}.txt",
             "notice": f"NOTICE-{name}.txt",
             "installed_model": f"{name}.onnx",
         },
@@ -45,3 +45,9 @@ def derive(tables: dict[str, Any]) -> dict[str, Any]:
         given = complete.get(key, {})
         complete[key] = {**values, **given} if isinstance(given, dict) else given
     return complete
+
+
+def spdx_of(tables: dict[str, Any]) -> str:
+    """Return the licence's identifier as it is given; what it is worth is checked later."""
+    given = tables["license"]
+    return str(given.get("spdx")) if isinstance(given, dict) else ""

@@ -12,12 +12,12 @@ def make_metadata(recipe: Recipe, checkpoint: Sha256) -> dict[str, str]:
         "upstream_repo": upstream.repo,
         "upstream_commit": str(upstream.commit),
         "upstream_checkpoint_sha256": checkpoint.hex,
-        "license": "Apache-2.0",
+        "license": recipe.license.spdx,
         "conversion": (
             f"torch.onnx.export opset {graph.opset}; selected upstream d{graph.selected_output} "
-            f"and renamed to {graph.output_name}. This is a modified form of the original work "
-            f"(Apache License 2.0, section 4(b)): {upstream.class_name} was converted from PyTorch "
-            "to ONNX by release-tool, one output of its forward pass alone is kept, and the "
+            f"and renamed to {graph.output_name}. This is a modified form of the original work"
+            f"{recipe.license.modified}: {upstream.class_name} was converted from PyTorch to ONNX "
+            "by release-tool, one output of its forward pass alone is kept, and the "
             "weights are unchanged."
         ),
     }

@@ -2,12 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
-from release_tool.core.names import CommitId, RepoSlug, check_asset_name, check_number
+from release_tool.core.names import (
+    CommitId,
+    RepoSlug,
+    check_asset_name,
+    check_inner_path,
+    check_number,
+)
 from release_tool.core.refs import check_ref
+from release_tool.recipes.license import LicensePin
 
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 METADATA_PREFIX = re.compile(r"([A-Za-z0-9_-]+\.){0,8}")
@@ -22,12 +28,9 @@ class UpstreamPin:
     module_path: str
     module_sha256: Sha256
     class_name: str
-    license_path: str
-    license_sha256: Sha256
 
     def __post_init__(self) -> None:
-        for path in (self.module_path, self.license_path):
-            check_inner_path(path)
+        check_inner_path(self.module_path)
         if not self.class_name.isidentifier():
             raise InputError(f"not a class name: {self.class_name!r}")
 
@@ -221,11 +224,11 @@ class Formats:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Whom the licence asset credits (Apache-2.0 §4(c)), and the paper."""
+    """Whom the licence asset credits, as every licence asks, and the paper if there is one."""
 
     title: str
     copyright: str
-    paper: str
+    paper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ class Recipe:
     model_id: str
     tag: str
     upstream: UpstreamPin
+    license: LicensePin
     checkpoint: CheckpointPin
     graph: GraphSpec
     parity: ParitySpec
@@ -247,11 +251,3 @@ class Recipe:
     def skeleton_for(self, torch_version: str) -> Sha256 | None:
         """Return the pinned skeleton for an export made with this torch, if there is one."""
         return dict(self.graph.skeletons).get(f"torch {torch_version.partition('+')[0]}")
-
-
-def check_inner_path(path: str) -> str:
-    """Return a path inside the upstream tree, or raise `InputError` if it could leave it."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
-        raise InputError(f"not a path inside the upstream tree: {path[:120]!r}")
-    return path

@@ -5,13 +5,14 @@ from dataclasses import replace
 from release_tool.core.digest import Sha256
 from release_tool.recipes import consumer, saliency
 from release_tool.recipes.recipe import CheckpointPin, Formats, Recipe, ReleaseNames
-from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, UPSTREAM
+from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, LICENSE, UPSTREAM
 
 U2NET = Recipe(
     name="u2net",
     model_id="u2net_mirror_v1",
     tag="u2net-mirror-v1",
     upstream=replace(UPSTREAM, class_name="U2NET"),
+    license=LICENSE,
     # 176,290,937 bytes. Upstream's README names the first source, which puts a page before so
     # large a file (`upstream/drive.py`); the second is a mirror.
     checkpoint=CheckpointPin(

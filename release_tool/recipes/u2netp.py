@@ -3,6 +3,7 @@
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes import consumer, saliency
+from release_tool.recipes.license import LicensePin
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
@@ -20,8 +21,12 @@ UPSTREAM = UpstreamPin(
     module_path="model/u2net.py",
     module_sha256=Sha256("96dd7a19c7de4f13520ccfc1075ded3350ff4946493be3561b9918a46218f415"),
     class_name="U2NETP",
-    license_path="LICENSE",
-    license_sha256=Sha256("c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4"),
+)
+
+LICENSE = LicensePin(
+    spdx="Apache-2.0",
+    path="LICENSE",
+    sha256=Sha256("c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4"),
 )
 
 # 4,683,258 bytes; at least five independent projects record the same digest. Upstream's README
@@ -72,6 +77,7 @@ U2NETP = Recipe(
     model_id="u2netp_mirror_v1",
     tag="u2netp-mirror-v1",
     upstream=UPSTREAM,
+    license=LICENSE,
     checkpoint=CHECKPOINT,
     graph=GRAPH,
     parity=saliency.PARITY,

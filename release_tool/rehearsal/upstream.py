@@ -21,6 +21,7 @@ from release_tool.core.errors import InputError
 from release_tool.core.files import writable, write_whole
 from release_tool.core.names import CommitId, RepoSlug
 from release_tool.core.programs import absolute_path
+from release_tool.recipes.license import LicensePin
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
@@ -160,9 +161,8 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             module_path="model/u2net.py",
             module_sha256=Sha256.of_bytes(MODULE.encode()),
             class_name="U2NETP",
-            license_path="LICENSE",
-            license_sha256=Sha256.of_bytes(license_text()),
         ),
+        license=LicensePin("Apache-2.0", "LICENSE", Sha256.of_bytes(license_text())),
         checkpoint=CheckpointPin(
             path=U2NETP.checkpoint.path,
             sha256=Sha256.of_bytes(checkpoint),

@@ -13,7 +13,7 @@ from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId
 from release_tool.recipes.recipe import Picture, Recipe
 from release_tool.upstream.git import WorkingCopy, open_repository
-from release_tool.upstream.license import check_apache_2, find_notice
+from release_tool.upstream.license import check_license, find_notice
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 LINE_ENDINGS_HINT = (
@@ -28,7 +28,8 @@ class Checkout:
     """An audited checkout; what it holds are the very bytes that were checked.
 
     `pictures` are the parity gate's, by their path.
-    `notice_path` names the NOTICE at the top of the tree, also where there is none.
+    `notice_path` names the NOTICE at the top of the tree, also where there is none; `recognised`
+    tells whether the licence is word by word the one that the recipe names.
     """
 
     directory: Path
@@ -39,6 +40,7 @@ class Checkout:
     notice: bytes | None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     notice_path: str = "NOTICE"
+    recognised: bool = True
 
 
 def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
@@ -58,9 +60,9 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         module = read_source(repository.directory, pin.module_path)
         check_digest(module, pin.module_path, pin.module_sha256)
         # 3. The licence is what the release will say it is, and the very file that was audited.
-        license_text = read_source(repository.directory, pin.license_path)
-        check_apache_2(license_text)
-        check_digest(license_text, pin.license_path, pin.license_sha256)
+        license_text = read_source(repository.directory, recipe.license.path)
+        recognised = check_license(license_text, recipe.license)
+        check_digest(license_text, recipe.license.path, recipe.license.sha256)
         # 4. The pictures on which the export will be compared.
         pictures = read_pictures(repository.directory, recipe.parity.pictures)
         # 5. Nothing else was changed, openly or with the index told to look away.
@@ -68,7 +70,15 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         # 6. The NOTICE comes from the commit: no digest pins it.
         notice, name = read_notice(repository)
         return Checkout(
-            directory, pin.repo, repository.commit, module, license_text, notice, pictures, name
+            directory,
+            pin.repo,
+            repository.commit,
+            module,
+            license_text,
+            notice,
+            pictures,
+            name,
+            recognised,
         )
 
 

@@ -1,5 +1,6 @@
 """The export command: what it writes, and that bad input leaves nothing behind."""
 
+import json
 import os
 import pickle
 import shutil
@@ -8,9 +9,15 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from release_tool.core.digest import Sha256
+from release_tool.core.names import CommitId
+from release_tool.recipes.license import LicensePin
+from tests.conftest import write_recipe
 
 
 @pytest.fixture
@@ -33,6 +40,11 @@ def options(standin, place: Path) -> list[str]:
 def git(directory: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     subprocess.run(["git", "-C", str(directory), *identity, *arguments], check=True)
+
+
+def git_says(directory: Path, *arguments: str) -> str:
+    asked = ["git", "-C", str(directory), *arguments]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_an_export_writes_model_manifest_and_licence_the_same_as_the_rehearsals(
@@ -209,3 +221,33 @@ def test_an_interruption_exits_130_and_leaves_nothing(standin, copy: Path, blow:
     assert "Traceback" not in rest
     assert not (copy / "dist").exists()
     assert list((copy / "tmp").iterdir()) == []
+
+
+def test_a_licence_that_nobody_recognises_is_taken_only_by_who_has_read_it(
+    run, standin, copy: Path
+):
+    (copy / "upstream/LICENSE").write_text("You may look at it.\n")
+    git(copy / "upstream", "commit", "--quiet", "--all", "--message=own terms")
+    commit = git_says(copy / "upstream", "rev-parse", "HEAD")
+    terms = LicensePin("GPL-3.0-only", "LICENSE", Sha256.of_file(copy / "upstream/LICENSE"))
+    recipe = replace(
+        standin.recipe,
+        license=terms,
+        upstream=replace(standin.recipe.upstream, commit=CommitId.parse(commit)),
+    )
+    (copy / "own.toml").write_text(write_recipe(recipe))
+    options = [
+        *("export", "--upstream-dir", str(copy / "upstream"), "--out", str(copy / "dist")),
+        *("--checkpoint", str(copy / "u2netp.pth"), "--recipe", str(copy / "own.toml")),
+    ]
+    refused = run(*options)
+    assert refused.code == 3
+    assert "LICENSE: the text of GPL-3.0-only is not one that is recognised" in refused.err
+    assert "give --accept-license GPL-3.0-only" in refused.err
+    other = run(*options, "--accept-license", "MIT")
+    assert other.code == 2
+    assert "the recipe names the licence GPL-3.0-only, not 'MIT'" in other.err
+    assert run(*options, "--accept-license", "GPL-3.0-only").code == 0
+    manifest = json.loads((copy / "dist" / recipe.names.manifest).read_text())
+    assert manifest["license"] == {"spdx": "GPL-3.0-only", "recognised": False}
+    assert "recognised by no program" in (copy / "dist" / recipe.names.license).read_text()

@@ -1,5 +1,8 @@
 """The licence asset credits upstream and carries its licence to the letter."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,6 +10,10 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.provenance.attribution import make_attribution, split_license
 from release_tool.provenance.description import describe_release
+from release_tool.provenance.manifest import LicenseClaim
+from release_tool.recipes.license import NAMES, LicensePin
+from release_tool.recipes.metadata import make_metadata
+from release_tool.recipes.recipe import Attribution, Recipe
 from release_tool.recipes.u2netp import U2NETP
 from tests.examples import example_manifest
 
@@ -31,6 +38,42 @@ def test_copyright_paper_repository_commit_and_changes_are_named():
     ):
         assert fact in text
     assert "NOTICE" not in text
+
+
+def under(spdx: str, **changes: Any) -> Recipe:
+    """Name another licence in a recipe of a project that nobody knows."""
+    terms = LicensePin(spdx, "COPYING", DIGEST, **changes)
+    upstream = dataclasses.replace(U2NETP.upstream, repo="https://example.org/net")
+    credit = Attribution("A network", "Copyright its author")
+    return dataclasses.replace(U2NETP, license=terms, upstream=upstream, attribution=credit)
+
+
+@pytest.mark.parametrize("spdx", [name for name in NAMES if name != "Apache-2.0"])
+def test_no_word_of_another_licence_stands_in_what_a_release_says(spdx):
+    recipe = under(spdx)
+    metadata = make_metadata(recipe, DIGEST)
+    text = make_attribution(recipe, DIGEST, LICENSE, notice=False).decode()
+    assert NAMES[spdx] in text
+    assert metadata["lusoris.license"] == spdx
+    assert "modified form of the original work: " in metadata["lusoris.conversion"]
+    for said in (text, str(metadata)):
+        assert "Apache" not in said
+        assert "section 4" not in said
+    assert "Paper" not in text
+    assert ("section 3.2(a)" in text) == (spdx == "MPL-2.0")
+
+
+def test_a_licence_that_was_not_recognised_is_called_so_everywhere():
+    recipe = under("GPL-3.0-only", accepted=True)
+    text = make_attribution(recipe, DIGEST, LICENSE, notice=False, recognised=False).decode()
+    assert "called GPL-3.0-only here, was recognised by no program" in text
+    claim = LicenseClaim(spdx="GPL-3.0-only", recognised=False)
+    manifest = replace(example_manifest(), license=claim)
+    described = describe_release(manifest, "https://identity", "https://issuer")
+    assert "Licence: `GPL-3.0-only`" in described
+    assert "**Licence not recognised**" in described
+    plain = describe_release(example_manifest(), "https://identity", "https://issuer")
+    assert "not recognised" not in plain
 
 
 def test_a_notice_is_pointed_to():

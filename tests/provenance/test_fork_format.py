@@ -86,7 +86,7 @@ def test_the_metadata_has_the_forks_keys_in_its_order(model: onnx.ModelProto, st
 
 def test_the_manifest_has_the_forks_keys_and_ours_beside_them(manifest: Any):
     forks = {"schema", "model_id", "upstream", "export", "outputs", "run_provenance"}
-    assert set(manifest) == forks | {"gates", "toolchain", "unpinned"}
+    assert set(manifest) == forks | {"gates", "license", "toolchain", "unpinned"}
     assert set(manifest["upstream"]) - {"checkpoint_tensors_sha256"} == {
         "repo",
         "commit",

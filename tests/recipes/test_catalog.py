@@ -7,6 +7,7 @@ import pytest
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError, UsageError
+from release_tool.core.names import check_inner_path
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
 from release_tool.recipes.recipe import (
@@ -15,7 +16,6 @@ from release_tool.recipes.recipe import (
     ParityInput,
     Picture,
     Recipe,
-    check_inner_path,
 )
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
@@ -70,8 +70,11 @@ commit = "{"12" * 20}"
 module_path = "mynet/net.py"
 module_sha256 = "{DIGEST}"
 class_name = "Net"
-license_path = "LICENSE"
-license_sha256 = "{"cd" * 32}"
+
+[license]
+spdx = "MIT"
+path = "LICENSE"
+sha256 = "{"cd" * 32}"
 
 [checkpoint]
 path = "weights/mynet.pth"
@@ -118,10 +121,10 @@ def test_a_recipe_file_stands_alone_and_what_it_leaves_out_follows_from_its_name
     (tmp_path / "own.toml").write_text(OWN)
     recipe = open_recipe(str(tmp_path / "own.toml"))
     assert (recipe.name, recipe.model_id, recipe.tag) == ("mynet", "mynet_v1", "mynet-v1")
-    assert recipe.names.model == "mynet_v1.onnx"
+    assert (recipe.names.model, recipe.names.license) == ("mynet_v1.onnx", "MIT-mynet.txt")
     assert recipe.formats.manifest_schema == "mynet-export-manifest-v1"
     assert recipe.formats.metadata_prefix == ""
-    assert str(recipe.upstream.license_sha256) == "sha256:" + "cd" * 32
+    assert str(recipe.license.sha256) == "sha256:" + "cd" * 32
     assert recipe.graph.operators == {"Conv", "Relu"}
     assert recipe.skeleton_for("2.13.0+cpu") == Sha256.parse(DIGEST)
     assert recipe.skeleton_for("2.14.0") is None
@@ -132,7 +135,7 @@ def test_a_recipe_file_stands_alone_and_what_it_leaves_out_follows_from_its_name
     assert recipe.parity.pictures == ()
 
 
-@pytest.mark.parametrize("table", ["upstream", "checkpoint", "attribution", "publisher"])
+@pytest.mark.parametrize("table", ["upstream", "license", "checkpoint", "attribution", "publisher"])
 @pytest.mark.parametrize("base", ["", 'base = "u2netp"\n'])
 def test_who_made_the_thing_is_never_taken_over(table, base):
     with pytest.raises(InputError, match=f"{table} is missing") as caught:
@@ -200,6 +203,7 @@ def test_upstreams_own_source_comes_first():
         ("[publisher]",
          "[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}\n[publisher]",
          r"parity.inputs\[0\].picture.sha256 is missing"),
+        ('"MIT"', '"MIT OR ISC"', "not an SPDX identifier of one licence"),
         ("own/models", "x", "not a repository"),
         ("[publisher]", "[publisher]\nrefs = ['main']", "not a full git ref"),
         ("[publisher]", "[publisher]\nowner_id = 7", "publisher.owner_id: expected str"),
@@ -214,7 +218,7 @@ def test_a_malformed_recipe_is_refused_with_the_place(old: str, new: str, reason
     assert "own.toml is not a recipe" in caught.value.message
 
 
-@pytest.mark.parametrize("table", ["upstream", "graph", "names", "parity", "publisher"])
+@pytest.mark.parametrize("table", ["upstream", "license", "graph", "names", "parity", "publisher"])
 def test_a_value_where_a_table_belongs_is_refused(table: str):
     with pytest.raises(InputError, match=f"{table}: expected object, got int"):
         read(f"{table} = 3\n" + without(table))

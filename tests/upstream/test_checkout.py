@@ -158,7 +158,11 @@ def test_a_link_to_the_checkout_is_accepted(upstream, tmp_path):
 
 def test_a_license_that_is_mit_is_refused_by_what_it_says(upstream):
     (upstream.checkout / "LICENSE").write_text("MIT License\n\nPermission is hereby granted")
-    refused(upstream.checkout, upstream.recipe, "not the Apache License 2.0: it begins 'MIT")
+    refused(
+        upstream.checkout,
+        upstream.recipe,
+        "LICENSE: it is not the Apache License 2.0: it begins",
+    )
 
 
 def test_an_altered_clause_is_named(upstream):

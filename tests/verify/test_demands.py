@@ -56,8 +56,8 @@ def pin_example() -> Recipe:
             commit=claims.commit,
             module_path=claims.module_path,
             module_sha256=claims.module_sha256,
-            license_sha256=Sha256.of_bytes(LICENSE),
         ),
+        license=replace(U2NETP.license, sha256=Sha256.of_bytes(LICENSE)),
         checkpoint=replace(
             U2NETP.checkpoint, path=claims.checkpoint_path, sha256=claims.checkpoint_sha256
         ),
@@ -199,18 +199,26 @@ DEPARTURES = {
     "upstream.checkpoint_path": other(checkpoint_path="other.pth"),
     "upstream.checkpoint_sha256": other(checkpoint_sha256=digest("other")),
     "upstream.license_path": other(license_path="COPYING"),
+    "license.spdx": lambda manifest: structs.replace(
+        manifest, license=structs.replace(manifest.license, spdx="MIT")
+    ),
     "outputs.skeleton_sha256": lambda manifest: structs.replace(
         manifest, outputs=structs.replace(manifest.outputs, skeleton_sha256=digest("other"))
     ),
 }
 
-NAMED_BY_THE_MODEL = ["upstream.repo", "upstream.commit", "upstream.checkpoint_sha256"]
+NAMED_BY_THE_MODEL = [
+    "license.spdx",
+    "upstream.repo",
+    "upstream.commit",
+    "upstream.checkpoint_sha256",
+]
 """What the model's own metadata says too: there the manifest contradicts it."""
 
 
 @pytest.mark.parametrize("claim", DEPARTURES)
 def test_each_departure_of_a_manifest_is_named_with_both_values(claim):
-    upstream = other(license_sha256=PINNED.upstream.license_sha256)
+    upstream = other(license_sha256=PINNED.license.sha256)
     manifest = structs.replace(upstream(example_manifest()), model_id=PINNED.model_id)
     assert departures(manifest, PINNED) == ()
     [found] = departures(DEPARTURES[claim](manifest), PINNED)
@@ -247,8 +255,8 @@ def test_a_signed_manifest_that_claims_what_is_not_pinned_is_refused(
 
 
 def test_a_manifest_of_another_licence_is_refused(reader, pinned):
-    license_pin = replace(PINNED.upstream, license_sha256=digest("another licence"))
-    result = reader.verify(pinned, recipe=replace(PINNED, upstream=license_pin))
+    license_pin = replace(PINNED.license, sha256=digest("another licence"))
+    result = reader.verify(pinned, recipe=replace(PINNED, license=license_pin))
     assert result.code == 8
     assert "upstream.license_sha256" in result.err
 

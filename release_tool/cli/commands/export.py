@@ -8,6 +8,7 @@ import click
 from release_tool import chain
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
+    with_accept_license,
     with_out,
     with_output,
     with_settings,
@@ -32,12 +33,14 @@ from release_tool.core.locks import in_turn
     show_default=True,
     help="Also compare the inputs at video sizes: minutes and 11 GB.",
 )
+@with_accept_license
 @with_settings
 @with_output
 @click.pass_obj
 def command(
     state: State,
     settings: Settings,
+    accept_license: str | None,
     sources: SourceOptions,
     out: Path,
     unpinned_checkpoint: bool,
@@ -55,6 +58,7 @@ def command(
       release-tool export
       release-tool export --upstream-dir U-2-Net --checkpoint u2netp.pth
     """
+    settings = settings.accepting(accept_license)
     source = resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
     with in_turn(out, state.note):
         outcome = chain.export_release(

@@ -10,6 +10,7 @@ from release_tool.cli.belief import resolve_api, resolve_destination
 from release_tool.cli.given import DestinationOptions, SigningOptions, SourceOptions
 from release_tool.cli.options import (
     text,
+    with_accept_license,
     with_destination,
     with_github,
     with_keep_draft,
@@ -43,12 +44,14 @@ from release_tool.sigstore.trust.instance import open_instance
 @with_keep_draft
 @with_signing
 @with_github
+@with_accept_license
 @with_settings
 @with_output
 @click.pass_obj
 def command(
     state: State,
     settings: Settings,
+    accept_license: str | None,
     sources: SourceOptions,
     repo: str | None,
     out: Path,
@@ -70,6 +73,7 @@ def command(
       release-tool publish --repo VMAFx/vmafx
       release-tool publish --upstream-dir U-2-Net --checkpoint u2netp.pth --repo VMAFx/vmafx
     """
+    settings = settings.accepting(accept_license)
     # What can fail cheaply fails first: nothing is exported for want of a token.
     to, token = resolve_destination(destination, repo, settings, latest), require_token(os.environ)
     api = resolve_api(github_api, settings)

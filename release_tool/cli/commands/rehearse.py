@@ -6,6 +6,7 @@ import click
 
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
+    with_accept_license,
     with_out,
     with_output,
     with_settings,
@@ -41,12 +42,14 @@ from release_tool.rehearsal.github.faults import Fault
     multiple=True,
     help="Make a call of GitHub's stand-in fail, like upload:502:2; an unknown one lists all.",
 )
+@with_accept_license
 @with_settings
 @with_output
 @click.pass_obj
 def command(
     state: State,
     settings: Settings,
+    accept_license: str | None,
     pinned: bool,
     sources: SourceOptions,
     unpinned_checkpoint: bool,
@@ -70,6 +73,7 @@ def command(
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
       release-tool rehearse --fault upload:reset:2 --fault publish:lost
     """
+    settings = settings.accepting(accept_license)
     planned = tuple(Fault.parse(fault) for fault in faults)
     real = pinned or unpinned_checkpoint or sources.given
     rehearsal = Rehearsal(
