@@ -40,6 +40,7 @@ from release_tool.provenance.exported import (
 )
 from release_tool.provenance.statement import Builder, make_statement
 from release_tool.readiness import open_signed, require_signable
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.resume import (
     RUN_AGAIN,
@@ -56,7 +57,6 @@ from release_tool.upstream.checkout import Checkout, open_checkout
 from release_tool.upstream.sources import Source
 from release_tool.verify.contents import check_metadata
 from release_tool.verify.evidence import open_evidence
-from release_tool.verify.limits import asset_limits
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
 
@@ -179,7 +179,7 @@ def drop_stale(new: Path, out: Path, recipe: Recipe) -> None:
         except InputError:
             same = False
         if not same:
-            for bundle in (names.bundle, names.provenance):
+            for bundle in layout.signature_names(names):
                 (out / bundle).unlink(missing_ok=True)
 
 
@@ -291,9 +291,9 @@ def fetch_and_verify(
                 source,
                 to.repo,
                 to.tag,
-                asset_limits(recipe),
+                layout.limits(recipe.names, recipe.graph.max_model_bytes),
                 place,
-                optional={recipe.names.notice},
+                optional=layout.optional_names(recipe.names),
                 progress=progress,
             )
 

@@ -18,6 +18,7 @@ from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import ExportedRelease, open_exported
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import require_pinned
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -95,10 +96,9 @@ def describe_exported(directory: Path | None, recipe: Recipe) -> Found | str:
 
 def describe_signed(directory: Path | None, recipe: Recipe, believed: Believed) -> Found | str:
     """Say whether nothing has changed since it was signed, by whom, and if `upload` takes that."""
-    names = recipe.names
     if directory is None:
         return unknown("not checked: there is no dist/")
-    if not any(exists(directory / name) for name in (names.bundle, names.provenance)):
+    if not any(exists(directory / name) for name in layout.signature_names(recipe.names)):
         return unknown("not signed yet", "`release-tool publish` and `release-tool sign` sign it")
     try:
         own, expected, root = believed()
@@ -117,9 +117,7 @@ def find_files(directory: Path | None, recipe: Recipe) -> dict[str, Path] | None
     """Find the files of a release that are there, by asset name; None where there are none."""
     if directory is None:
         return None
-    names = recipe.names
-    wanted = (names.model, names.bundle, names.manifest, names.provenance, names.license)
-    found = {name: directory / name for name in (*wanted, names.notice)}
+    found = {name: directory / name for name in layout.file_names(recipe.names).values()}
     return {name: path for name, path in found.items() if exists(path)} or None
 
 
@@ -134,7 +132,7 @@ def check_release(
 ) -> tuple[Finding, ...]:
     """Go through everything that a publication of the directory needs, changing nothing."""
     files = find_files(directory, recipe)
-    signed = {recipe.names.bundle, recipe.names.provenance}
+    signed = set(layout.signature_names(recipe.names))
     return (
         *check_directory(directory, recipe, judge, believed),
         *check_publishable(

@@ -20,6 +20,7 @@ from release_tool.core.errors import (
     TryAgain,
 )
 from release_tool.core.files import write_whole
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.core.names import Destination
 from release_tool.core.progress import Progress
 from release_tool.export.child import NEEDED
@@ -30,8 +31,8 @@ from release_tool.github.plan import ServerState, read_marker
 from release_tool.github.remote import RemoteRelease
 from release_tool.github.transfer import OCTETS, ReadApi, read_body
 from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.verify.evidence import Evidence
 
 RUN_AGAIN = "run the same command again: it leaves the release as it is, and goes on from there"
@@ -124,7 +125,7 @@ def adopt_from(
     `TryAgain`. A draft is signed anew. Whoever dies between the two files leaves a pair that does
     not hold, and the next run fetches both again.
     """
-    names = (recipe.names.bundle, recipe.names.provenance)
+    names = layout.signature_names(recipe.names)
     assets = {asset.name: asset for asset in release.assets if asset.state == "uploaded"}
     if not assets.keys() >= set(names):
         return False

@@ -10,11 +10,12 @@ from release_tool.cli.reading import open_read_api
 from release_tool.cli.tokens import find_token
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.core.names import Destination, RepoSlug
 from release_tool.core.progress import Progress
 from release_tool.github.download import fetch_attestations, fetch_release_bundle
 from release_tool.github.transfer import ReadApi
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.recipes import layout
 from release_tool.verify.locate import HashFile
 
 
@@ -40,7 +41,7 @@ def fetch_from_release(
     """Fetch the bundle that stands beside a model's name in a release."""
     if digest is not None:
         raise UsageError("a release is asked by file name: name the model's file")
-    name = f"{Path(model).name}.sigstore.json"
+    name = f"{Path(model).name}{layout.BUNDLE_SUFFIX}"
     repo, tag = release.repo, release.tag
     return (fetch_release_bundle(source, repo, tag, name, BUNDLE_LIMIT_BYTES),)
 

@@ -17,11 +17,13 @@ from release_tool.cli.settings import DEFAULT_RECIPE
 from release_tool.cli.state import BLANK, State
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
+from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
-from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import unpinned_claims
 from release_tool.provenance.statement import Builder
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.github.faults import Fault
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
@@ -110,7 +112,7 @@ def write_trust(out: Path, recipe: Recipe, sigstore: SigstoreStack) -> None:
 
     Bundles of an earlier rehearsal go first: nothing that is written here would believe them.
     """
-    for bundle in (recipe.names.bundle, recipe.names.provenance):
+    for bundle in layout.signature_names(recipe.names):
         with writable(out):
             (out / bundle).unlink(missing_ok=True)
     write_whole(out / "rehearsal" / "trust_config.json", sigstore.trust_config)
@@ -129,7 +131,7 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
     rows = file_rows(files)
     rows += [BLANK, *verdict_rows(verified, verbose=state.verbose)]
     manifest = Manifest.parse(
-        read_limited(rehearsal.out / recipe.names.manifest, MANIFEST_LIMIT_BYTES),
+        read_limited(rehearsal.out / recipe.names.manifest, TEXT_LIMIT_BYTES),
         recipe.formats.manifest_schema,
     )
     if not verified.unpinned and unpinned_claims(manifest, rehearsal.recipe):

@@ -13,7 +13,7 @@ from release_tool.cli.judge.verdicts import show_outcomes
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.sigstore.trust.instance import open_trusted_root
 from release_tool.verify.evidence import read_evidence
 from release_tool.verify.locate import HashFile

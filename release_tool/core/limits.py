@@ -2,5 +2,9 @@
 
 MODEL_LIMIT_BYTES = 2 * 1024 * 1024 * 1024
 """An ONNX file is one protobuf message, and none is larger."""
+BUNDLE_LIMIT_BYTES = 2 * 1024 * 1024
+"""A Sigstore bundle; the largest known hold a statement of some thousand subjects."""
+TEXT_LIMIT_BYTES = 1024 * 1024
+"""A manifest, a licence, a notice."""
 MAX_ENTRIES = 10_000
 """The most that is looked at in a directory of which one file is wanted."""

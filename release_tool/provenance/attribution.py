@@ -11,7 +11,6 @@ from release_tool.recipes.license import describe_terms
 from release_tool.recipes.recipe import Recipe
 
 SEPARATOR = "\n" + "-" * 78 + "\n\n"
-LICENSE_ASSET_LIMIT_BYTES = 1024 * 1024
 
 
 def make_attribution(

@@ -13,9 +13,11 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited, write_whole
-from release_tool.provenance.attribution import LICENSE_ASSET_LIMIT_BYTES, split_license
-from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.core.limits import TEXT_LIMIT_BYTES
+from release_tool.provenance.attribution import split_license
+from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import require_pinned, unpinned_claims
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 
 EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into that directory"
@@ -40,13 +42,12 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
     if not directory.is_dir():
         raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
     names = recipe.names
-    content = read_limited(directory / names.manifest, MANIFEST_LIMIT_BYTES)
+    content = read_limited(directory / names.manifest, TEXT_LIMIT_BYTES)
     manifest = Manifest.parse(content, recipe.formats.manifest_schema)
     stated = manifest.run_provenance.outputs.digests
-    expected = [names.model, names.license]
-    if manifest.upstream.notice_present:
-        expected.append(names.notice)
-    elif (directory / names.notice).exists():
+    absent = set() if manifest.upstream.notice_present else {layout.NOTICE}
+    expected = [row.name_in(names) for row in layout.FILES if row.stated and row not in absent]
+    if absent and (directory / names.notice).exists():
         raise InputError(
             f"{names.notice} is there, and the manifest knows of none", hint=EXPORT_AGAIN
         )
@@ -59,7 +60,17 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
     if files[0].digest != manifest.outputs.onnx_sha256:
         raise InputError(f"{names.manifest} states two digests of the model", hint=EXPORT_AGAIN)
     described = Artifact.of_bytes(names.manifest, content)
-    return ExportedRelease(directory, manifest, (*files, described))
+    return ExportedRelease(directory, manifest, (*files, *unstated(directory, recipe), described))
+
+
+def unstated(directory: Path, recipe: Recipe) -> list[Artifact]:
+    """Describe what an export made beside the files that the manifest states, and itself."""
+    paths = [
+        directory / row.name_in(recipe.names)
+        for row in layout.FILES
+        if row.made_by == "export" and not row.stated and row is not layout.MANIFEST
+    ]
+    return [Artifact.of_file(path) for path in paths]
 
 
 def hold_pins(exported: ExportedRelease, recipe: Recipe, *, unpinned: bool) -> ExportedRelease:
@@ -91,6 +102,6 @@ def open_stated(path: Path, stated: Sha256) -> Artifact:
 
 def check_license(path: Path, manifest: Manifest) -> None:
     """Require that the licence asset ends in the licence that was audited."""
-    text = split_license(read_limited(path, LICENSE_ASSET_LIMIT_BYTES))
+    text = split_license(read_limited(path, TEXT_LIMIT_BYTES))
     if Sha256.of_bytes(text) != manifest.upstream.license_sha256:
         raise InputError(f"{path.name} does not hold upstream's audited licence", hint=EXPORT_AGAIN)

@@ -15,7 +15,6 @@ from release_tool.core.hexadecimal import HexText
 from release_tool.core.names import CommitId
 
 RUN_PROVENANCE_SCHEMA: Final = "ai-run-provenance-v1"
-MANIFEST_LIMIT_BYTES = 1024 * 1024
 MAX_TEXT = 2000
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]

@@ -13,6 +13,7 @@ from release_tool.core.names import (
     check_number,
 )
 from release_tool.core.refs import check_ref
+from release_tool.recipes import layout
 from release_tool.recipes.license import LicensePin
 
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -185,23 +186,23 @@ class ReleaseNames:
     def __post_init__(self) -> None:
         for name in (self.model, self.license, self.notice, self.installed_model):
             check_asset_name(name)
-        if not self.model.endswith(".onnx"):
+        if not self.model.endswith(layout.MODEL_SUFFIX):
             raise InputError(f"a model's name ends in .onnx, not {self.model!r}")
 
     @property
     def bundle(self) -> str:
         """The bundle that signs the model itself."""
-        return f"{self.model}.sigstore.json"
+        return layout.BUNDLE.name_in(self)
 
     @property
     def manifest(self) -> str:
         """The JSON sidecar."""
-        return f"{self.model.removesuffix('.onnx')}.manifest.json"
+        return layout.MANIFEST.name_in(self)
 
     @property
     def provenance(self) -> str:
         """The DSSE bundle whose statement has every other file as a subject."""
-        return f"{self.model.removesuffix('.onnx')}.provenance.sigstore.json"
+        return layout.PROVENANCE.name_in(self)
 
 
 @dataclass(frozen=True, slots=True)

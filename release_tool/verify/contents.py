@@ -16,6 +16,7 @@ from release_tool.provenance.statement import (
     Statement,
     dependencies,
 )
+from release_tool.recipes import layout
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.claims import Claims
@@ -109,18 +110,16 @@ def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
 
     Names are the recipe's by role, since a consumer installs the model under a name of its own.
     """
-    names = sidecars.recipe.names
-    files = {names.model: evidence.digest}
+    contents = dict(sidecars.files)
     if sidecars.bundle_listed:
-        files[names.bundle] = Sha256.of_bytes(evidence.bundle)
-    for name, content in (
-        (names.manifest, sidecars.manifest),
-        (names.license, sidecars.license),
-        (names.notice, sidecars.notice),
-    ):
-        if content is not None:
-            files[name] = Sha256.of_bytes(content)
-    return files
+        contents[layout.BUNDLE.role] = evidence.bundle
+    names = sidecars.recipe.names
+    beside = {
+        row.name_in(names): Sha256.of_bytes(contents[row.role])
+        for row in layout.FILES
+        if row.subject and row.role in contents
+    }
+    return {names.model: evidence.digest, **beside}
 
 
 def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> str:

@@ -3,36 +3,54 @@
 Reads and judges nothing; whatever is missing, unreadable or too large is `CannotVerify`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import read_limited
-from release_tool.recipes.recipe import Recipe, ReleaseNames
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
+from release_tool.recipes import layout
+from release_tool.recipes.recipe import Recipe
 from release_tool.verify.locate import HashFile, find_model, hash_model, is_directory
 
-MANIFEST_LIMIT_BYTES = 1024 * 1024
-LICENSE_LIMIT_BYTES = 1024 * 1024
-BUNDLE_SUFFIXES = (".sigstore.json", ".sigstore", ".bundle")
+BUNDLE_SUFFIXES = (layout.BUNDLE_SUFFIX, ".sigstore", ".bundle")
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """The release's other files as bytes, those that are there; `recipe` gives them their names.
+    """The release's other files as bytes by role, those that are there.
 
+    `recipe` gives them their names.
     `whole` says that they come from a release's directory, so none may be missing or unnamed.
     `bundle_listed` says that the model's bundle is the release's own, a subject of its statement.
     """
 
     recipe: Recipe
-    manifest: bytes | None = None
-    provenance: bytes | None = None
-    license: bytes | None = None
-    notice: bytes | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     whole: bool = False
     bundle_listed: bool = True
+
+    @property
+    def manifest(self) -> bytes | None:
+        """The manifest, where there is one."""
+        return self.files.get(layout.MANIFEST.role)
+
+    @property
+    def provenance(self) -> bytes | None:
+        """The bundle of the statement, where there is one."""
+        return self.files.get(layout.PROVENANCE.role)
+
+    @property
+    def license(self) -> bytes | None:
+        """The licence asset, where there is one."""
+        return self.files.get(layout.LICENSE.role)
+
+    @property
+    def notice(self) -> bytes | None:
+        """Upstream's NOTICE, where there is one."""
+        return self.files.get(layout.NOTICE.role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,36 +142,20 @@ def find_bundle(model: Path, given: Path | bytes | None) -> tuple[bytes, bool]:
     )
 
 
-def sidecar_names(model: str, names: ReleaseNames) -> dict[str, str]:
-    """Map each role to the name of its file beside a model of that name."""
-    stem = model.removesuffix(".onnx")
-    return {
-        "manifest": f"{stem}.manifest.json",
-        "provenance": f"{stem}.provenance.sigstore.json",
-        "license": names.license,
-        "notice": names.notice,
-    }
-
-
 def read_sidecars(model: Path, recipe: Recipe, *, whole: bool, bundle_listed: bool) -> Sidecars:
-    """Read the files beside a model; with `whole`, all but the notice must be there."""
-    limits = {
-        "manifest": MANIFEST_LIMIT_BYTES,
-        "provenance": BUNDLE_LIMIT_BYTES,
-        "license": LICENSE_LIMIT_BYTES,
-        "notice": LICENSE_LIMIT_BYTES,
-    }
+    """Read the files beside a model; with `whole`, all that are not optional must be there."""
     found: dict[str, bytes] = {}
-    for role, name in sidecar_names(model.name, recipe.names).items():
+    for row in layout.beside_the_model():
+        name = row.name_in(recipe.names, model.name)
         path = model.with_name(name)
         if exists(path):
-            found[role] = read_evidence(path, limits[role])
-        elif whole and role != "notice":
+            found[row.role] = read_evidence(path, row.limit_bytes)
+        elif whole and not row.optional:
             raise CannotVerify(
-                f"the release in {model.parent} lacks its {role}, {name}",
+                f"the release in {model.parent} lacks its {row.role}, {name}",
                 hint="fetch the release again, or name the model's file to verify it alone",
             )
-    return Sidecars(recipe, **found, whole=whole, bundle_listed=bundle_listed)
+    return Sidecars(recipe, found, whole=whole, bundle_listed=bundle_listed)
 
 
 def exists(path: Path) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.core.files import new_file, open_regular, writable, write_whole
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.refusal import mismatch
-from release_tool.verify.evidence import Evidence, sidecar_names
+from release_tool.verify.evidence import Evidence
 from release_tool.verify.release import VerifiedRelease
 
 CHUNK_BYTES = 1024 * 1024
@@ -61,8 +62,12 @@ def remove_stale(target_dir: Path, names: set[str], evidence: Evidence) -> None:
 
 def installed_names(recipe: Recipe) -> dict[str, str]:
     """Map each role to the name that its file gets beside the installed model."""
-    model = recipe.names.installed_model
-    return {**sidecar_names(model, recipe.names), "bundle": f"{model}.sigstore.json"}
+    names = recipe.names
+    return {
+        row.role: row.name_in(names, names.installed_model)
+        for row in layout.FILES
+        if row is not layout.MODEL
+    }
 
 
 def installed_sidecars(
@@ -73,13 +78,7 @@ def installed_sidecars(
     if sidecars is None:
         raise CannotVerify("there is nothing to install: only a digest was verified")
     names = installed_names(recipe)
-    contents = {
-        "bundle": evidence.bundle,
-        "manifest": sidecars.manifest,
-        "provenance": sidecars.provenance,
-        "license": sidecars.license,
-        "notice": sidecars.notice,
-    }
+    contents = {**sidecars.files, layout.BUNDLE.role: evidence.bundle}
     for artifact in verified.artifacts[1:]:
         content = contents.get(artifact.role)
         if content is None or Sha256.of_bytes(content) != artifact.digest:

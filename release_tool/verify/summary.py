@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from release_tool.core.digest import Sha256
+from release_tool.recipes import layout
 from release_tool.sigstore.check.signature import VerifiedSignature
 from release_tool.verify.evidence import Evidence
 from release_tool.verify.ladder import Ladder
@@ -84,15 +85,11 @@ def verified_files(
     provenance = beside or (evidence.bundle if signed is not None else None)
     files = [("provenance", name, provenance)]
     if sidecars is not None and signed is not None and (beside is not None or signed.ours):
-        names = sidecars.recipe.names
-        listed = sidecars.bundle_listed and beside is not None
-        files = [
-            ("bundle", names.bundle, evidence.bundle if listed else None),
-            *files,
-            ("manifest", names.manifest, sidecars.manifest),
-            ("license", names.license, sidecars.license),
-            ("notice", names.notice, sidecars.notice),
-        ]
+        covered = {**sidecars.files, layout.PROVENANCE.role: provenance}
+        if sidecars.bundle_listed and beside is not None:
+            covered[layout.BUNDLE.role] = evidence.bundle
+        names = layout.file_names(sidecars.recipe.names)
+        files = [(role, name, covered.get(role)) for role, name in names.items()]
     return (
         model,
         *(

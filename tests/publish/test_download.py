@@ -18,9 +18,9 @@ from release_tool.github.download import (
     fetch_release_bundle,
 )
 from release_tool.github.transfer import make_read_api
+from release_tool.recipes import layout
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import start_github
-from release_tool.verify.limits import asset_limits
 
 API = "https://api.test"
 WEB = "https://web.test/download"
@@ -28,7 +28,8 @@ STORE = "https://store.test/blob"
 REPO, TAG = RepoSlug.parse("o/r"), Tag.parse("v1")
 LISTING = f"{API}/repos/o/r/releases/tags/v1"
 NAMES = U2NETP.names
-NEEDED = [name for name in asset_limits(U2NETP) if name != NAMES.notice]
+LIMITS = layout.limits(NAMES, U2NETP.graph.max_model_bytes)
+NEEDED = [name for name in LIMITS if name != NAMES.notice]
 CONTENTS = {name: f"content of {name}".encode() * 20 for name in NEEDED}
 DIGEST = Sha256.of_bytes(b"model")
 
@@ -80,7 +81,7 @@ def fetch(place: Path, token=None, progress=None, api=API):
             make_read_api(client, api, token),
             REPO,
             TAG,
-            asset_limits(U2NETP),
+            LIMITS,
             place,
             optional={NAMES.notice},
             progress=progress or Told(),
@@ -426,7 +427,7 @@ def test_a_release_is_fetched_over_real_sockets_and_redirects(tmp_path):
                     make_read_api(plain, github.api, token),
                     REPO,
                     TAG,
-                    asset_limits(U2NETP),
+                    LIMITS,
                     place,
                     optional={NAMES.notice},
                 )
@@ -452,7 +453,14 @@ def test_after_a_refused_token_files_come_from_the_address_that_needs_none(serve
     told = Told()
     with httpx.Client() as client:
         api = make_read_api(client, API, "secret", told)
-        fetch_release(api, REPO, TAG, asset_limits(U2NETP), tmp_path, optional={NAMES.notice})
+        fetch_release(
+            api,
+            REPO,
+            TAG,
+            LIMITS,
+            tmp_path,
+            optional={NAMES.notice},
+        )
     assert contents(tmp_path) == CONTENTS
     (note,) = told.notes
     assert note == f"api.test answered 403 to the token: {SAML['message']}; asking again without it"

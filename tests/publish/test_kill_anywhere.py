@@ -26,10 +26,10 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify
 from release_tool.github.download import fetch_release
 from release_tool.github.transfer import make_read_api
+from release_tool.recipes import layout
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.exchange import Disconnect
 from release_tool.verify.evidence import open_evidence
-from release_tool.verify.limits import asset_limits
 from release_tool.verify.verdict import verify_release
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -132,7 +132,7 @@ def look_as_a_consumer(world, signed, place):
             make_read_api(client, world.stand_in.api, None),
             world.repo,
             signed.tag,
-            asset_limits(U2NETP),
+            layout.limits(U2NETP.names, U2NETP.graph.max_model_bytes),
             place,
         )
         if world.visible() is None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_tool.core.errors import CannotVerify, InputError
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES, Envelope, parse_bundle
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
+from release_tool.sigstore.check.bundle import Envelope, parse_bundle
 from release_tool.sigstore.check.fields import (
     decode_octets,
     decode_uint64,

@@ -14,6 +14,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.provenance.manifest import FileClaim
 from release_tool.provenance.statement import (
     BUILD_TYPE,
@@ -24,7 +25,6 @@ from release_tool.provenance.statement import (
 )
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.sigstore.check.bundle import BUNDLE_LIMIT_BYTES
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.contents import check_builder
@@ -411,7 +411,10 @@ def test_sidecars_other_than_the_verified_ones_are_not_installed(v1, copy, tmp_p
     evidence = open_evidence(copy, U2NETP)
     verified = verify_release(evidence, v1.expected, v1.root)
     assert evidence.sidecars is not None
-    other = replace(evidence, sidecars=replace(evidence.sidecars, license=b"other"))
+    other = replace(
+        evidence,
+        sidecars=replace(evidence.sidecars, files={**evidence.sidecars.files, "license": b"other"}),
+    )
     with pytest.raises(NotVerified, match="the license is not the one that was verified"):
         install_release(other, verified, tmp_path / "model", U2NETP)
     without = replace(evidence, sidecars=None)

@@ -16,10 +16,10 @@ from release_tool.cli.tokens import find_token
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
 from release_tool.github.download import fetch_release
+from release_tool.recipes import layout
 from release_tool.sigstore.trust.instance import open_trusted_root
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.install import install_release
-from release_tool.verify.limits import asset_limits
 from release_tool.verify.quarantine import open_quarantine
 from release_tool.verify.verdict import verify_release
 
@@ -71,9 +71,9 @@ def command(
                 source,
                 wanted.repo,
                 wanted.tag,
-                asset_limits(settings.recipe),
+                layout.limits(settings.recipe.names, settings.recipe.graph.max_model_bytes),
                 place,
-                optional={settings.recipe.names.notice},
+                optional=layout.optional_names(settings.recipe.names),
                 progress=state,
             )
         with state.stage("verify"):

@@ -11,9 +11,10 @@ from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
+from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.wire import map_file, parse_head
-from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES, Manifest
+from release_tool.provenance.manifest import Manifest
 from release_tool.sigstore.check.bundle import Bundle, Envelope, parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
 from release_tool.sigstore.check.claims import read_claims
@@ -44,7 +45,7 @@ def describe(file: Path) -> tuple[str, JsonObject]:
     """Recognise a file by its content: a model is binary, the others are JSON."""
     if file.suffix == ".onnx":
         return "model", describe_model(file)
-    content = read_limited(file, MANIFEST_LIMIT_BYTES)
+    content = read_limited(file, TEXT_LIMIT_BYTES)
     document = parse_json_object(content, file.name)
     if "run_provenance" in document:
         Manifest.parse(content, str(document.get("schema")))

@@ -18,6 +18,7 @@ from release_tool.core.errors import (
     ReleaseToolError,
     UsageError,
 )
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -158,7 +159,5 @@ def weight(refusal: ReleaseToolError) -> int:
 def covers_all(evidence: Evidence, verified: VerifiedRelease) -> bool:
     """Tell whether the verdict covers every file that lies beside the model."""
     covered = {artifact.role for artifact in verified.artifacts}
-    beside = {
-        role for role in ("manifest", "license", "notice") if getattr(evidence.sidecars, role, None)
-    }
-    return beside <= covered
+    beside = set() if evidence.sidecars is None else evidence.sidecars.files.keys()
+    return beside - {layout.PROVENANCE.role} <= covered

@@ -15,13 +15,13 @@ from release_tool.compare.difference import Side
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import UsageError
 from release_tool.core.files import read_limited
+from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.core.names import Destination
 from release_tool.gates.wire import open_model
 from release_tool.github.download import fetch_release
-from release_tool.provenance.manifest import MANIFEST_LIMIT_BYTES
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.verify.evidence import BUNDLE_SUFFIXES, exists
-from release_tool.verify.limits import asset_limits
 from release_tool.verify.locate import find_model, hash_model, is_directory
 from release_tool.verify.quarantine import open_quarantine
 
@@ -71,8 +71,8 @@ def open_place(named: str, places: Places, state: State) -> Iterator[Path]:
         open_read_api(places.api, find_token(os.environ), state) as source,
         state.stage(f"download {wanted}"),
     ):
-        limits = asset_limits(places.recipe)
-        optional = {places.recipe.names.notice}
+        limits = layout.limits(places.recipe.names, places.recipe.graph.max_model_bytes)
+        optional = layout.optional_names(places.recipe.names)
         yield fetch_release(
             source, wanted.repo, wanted.tag, limits, place, optional=optional, progress=state
         )
@@ -87,7 +87,7 @@ def open_side(named: str, path: Path, recipe: Recipe, judge: MakeJudge) -> Side:
         size=size,
         digest=digest,
         model=open_model(file),
-        manifest=read_manifest(file.with_name(f"{file.stem}.manifest.json")),
+        manifest=read_manifest(file.with_name(layout.MANIFEST.name_in(recipe.names, file.name))),
         verdict=judge_side(path, file, judge),
     )
 
@@ -96,7 +96,7 @@ def read_manifest(path: Path) -> JsonObject:
     """Read the manifest beside a model, whatever its recipe; empty where there is none."""
     if not exists(path):
         return {}
-    return parse_json_object(read_limited(path, MANIFEST_LIMIT_BYTES), path.name)
+    return parse_json_object(read_limited(path, TEXT_LIMIT_BYTES), path.name)
 
 
 def judge_side(path: Path, model: Path, judge: MakeJudge) -> JsonObject:

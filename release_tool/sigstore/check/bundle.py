@@ -10,6 +10,7 @@ from typing import Any
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import CannotVerify, InputError
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.sigstore.check.fields import (
     decode_octets,
     read_list,
@@ -20,7 +21,6 @@ from release_tool.sigstore.check.fields import (
 )
 from release_tool.sigstore.check.refusal import show
 
-BUNDLE_LIMIT_BYTES = 2 * 1024 * 1024
 MAX_TIMESTAMPS = 16
 MAX_CHAIN = 8
 MAX_PROOF = 64
