@@ -16,7 +16,7 @@ from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW, GI
 DEFAULT_FILE = Path("release-tool.toml")
 FILE_LIMIT_BYTES = 64 * 1024
 TOP_KEYS = frozenset({"recipe", "sigstore", "github_api"})
-TABLES = (*sorted(TOP_KEYS), "publisher")
+TABLES = (*sorted(TOP_KEYS), "publisher", "public_log")
 PUBLISHER_KEYS = frozenset({"repo", "workflow", "issuer", "owner_id", "repo_id"})
 
 
@@ -34,6 +34,7 @@ class Configuration:
     sigstore: str | None = None
     github_api: str | None = None
     publisher: Publisher | None = None
+    public_log: bool | None = None
 
     def keys(self) -> list[str]:
         """Name the keys that are set."""
@@ -46,6 +47,7 @@ class Configuration:
             "sigstore": "production",
             "github_api": default_api,
             "publisher": recipe.publisher,
+            "public_log": self.public_log,  # it is for those who sign
         }
         return [key for key in self.keys() if getattr(self, key) != usual[key]]
 
@@ -72,6 +74,9 @@ def open_configuration(path: Path | None) -> Configuration:
 def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
     """Check the tables of a configuration, key by key."""
     publisher = tables.pop("publisher", None)
+    public_log = tables.pop("public_log", None)
+    if not isinstance(public_log, bool | None):
+        raise ValueError("public_log should be true or false")  # noqa: TRY004
     top = texts(tables, TOP_KEYS, "")
     return Configuration(
         source=str(path),
@@ -79,6 +84,7 @@ def parse_configuration(tables: dict[str, Any], path: Path) -> Configuration:
         sigstore=beside(path, top.get("sigstore"), TUF_REPOSITORIES.__contains__),
         github_api=top.get("github_api"),
         publisher=parse_publisher(publisher) if publisher is not None else None,
+        public_log=public_log,
     )
 
 

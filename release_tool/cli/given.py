@@ -57,6 +57,11 @@ class SigningOptions:
     sigstore: str | None
     identity_token: str | None
     other_publisher: bool = False
+    public_log: bool = False
+
+    def discloses(self, configuration: Configuration) -> bool:
+        """Tell whether a private repository's name may stand in a public log."""
+        return self.public_log or bool(configuration.public_log)
 
     def source(self, configuration: Configuration) -> str:
         """Return the name or the file of the instance."""

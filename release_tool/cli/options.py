@@ -189,6 +189,11 @@ with_unpinned = click.option(
     is_flag=True,
     help="Take what the recipe does not pin; every verdict will say so, and most refuse it.",
 )
+with_public_log = click.option(
+    "--public-log",
+    is_flag=True,
+    help="Sign for a private repository too, whose name the log then shows to everybody for ever.",
+)
 with_signing = grouped(
     SigningOptions,
     "signing",
@@ -200,6 +205,7 @@ with_signing = grouped(
         help="Sign as somebody whom the recipe does not believe: in a rehearsal, or for consumers "
         "who are told to name another publisher.",
     ),
+    with_public_log,
 )
 
 with_trust = grouped(

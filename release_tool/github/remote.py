@@ -49,12 +49,16 @@ class RemoteRelease:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRepository:
-    """A repository; `push` is None where the server does not say what the token may do."""
+    """A repository; `push` is None where the server does not say what the token may do.
+
+    `private` is everything that not everybody may see: GitHub's private and internal repositories.
+    """
 
     full_name: str
     default_branch: str
     push: bool | None
     archived: bool
+    private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def parse_repository(value: Any) -> RemoteRepository:
         default_branch=field(document, "default_branch", str),
         push=push if isinstance(push, bool) else None,
         archived=document.get("archived") is True,
+        private=document.get("private") is not False,
     )
 
 

@@ -273,6 +273,7 @@ def test_a_network_that_is_away_exits_75(run, world, tmp_path: Path):
 CHECKLIST = [
     "signing identity", "publisher", "directory", "signatures", "asset names", "asset sizes",
     "token", "repository", "target", "tag", "drafts", "immutable releases", "clock",
+    "public log",
 ]  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def test_a_wrong_token_is_refused(world, files):
     with pytest.raises(PublishError, match="401, Bad credentials") as caught:
         world.publish(files, world.connect(token="ghp_wrong"))
     assert caught.value.exit_code == 6
-    assert "GH_TOKEN" in str(caught.value.hint)
+    assert "expired, revoked or mistyped" in str(caught.value.hint)
 
 
 def test_no_token_is_refused_with_advice(world, files):

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from release_tool.cli.options import (
     with_identity,
     with_judging,
     with_output,
+    with_public_log,
     with_settings,
 )
 from release_tool.cli.settings import Settings
-from release_tool.cli.signing import check_believed
+from release_tool.cli.signing import check_believed, check_disclosure, check_workflow_disclosure
 from release_tool.cli.state import Row, State
 from release_tool.cli.tokens import find_publish_token
 from release_tool.core.errors import PublishError, SigningError, TryAgain
@@ -45,6 +46,7 @@ MARKS = {Verdict.OK: "ok", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "FAILED"}
 @click.argument("directory", type=DIRECTORY, required=False)
 @with_destination
 @with_identity
+@with_public_log
 @with_judging
 @with_settings
 @with_output
@@ -55,6 +57,7 @@ def command(
     directory: Path | None,
     destination: DestinationOptions,
     identity_token: str | None,
+    public_log: bool,
     signer: SignerOptions,
     trust: TrustOptions,
     github_api: str | None,
@@ -75,7 +78,7 @@ def command(
     expected = resolve_own_belief(signer, settings).signer
     judging = settings.as_reader()
     found: list[Identity] = []
-    signing = SigningOptions(trust.sigstore, identity_token)
+    signing = SigningOptions(trust.sigstore, identity_token, public_log=public_log)
     if directory is None and Path("dist").is_dir():
         directory = Path("dist")
 
@@ -95,6 +98,13 @@ def command(
         findings += check_release(
             github, to, settings.recipe, directory, judging.recipe, believed, bad_token
         )
+
+        def disclose() -> str:
+            for identity in found:
+                check_workflow_disclosure(identity, signing, settings)
+            return check_disclosure(github, to.repo, signing, settings)
+
+        findings += [find("public log", lambda: describe_log(disclose, bad_token))]
     show_findings(state, str(to), findings)
 
 
@@ -133,6 +143,14 @@ def describe_publisher(found: list[Identity], settings: Settings) -> Found | str
     except SigningError as error:
         return unknown(error.message.removeprefix("nothing was signed: "), error.hint)
     return f"the one whom {known_publisher(settings)[1]} believes"
+
+
+def describe_log(disclose: Callable[[], str], bad_token: PublishError | None) -> Found | str:
+    """Say whether a public log would tell of a private repository, as far as GitHub tells."""
+    try:
+        return disclose() if bad_token is None else unknown("not asked without a token")
+    except (PublishError, TryAgain) as error:
+        return unknown(f"not known whether the repository is private: {error.message}", error.hint)
 
 
 def show_findings(state: State, release: str, findings: list[Finding]) -> None:

@@ -24,7 +24,7 @@ from release_tool.cli.options import (
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.releases import show_release
 from release_tool.cli.settings import Settings
-from release_tool.cli.signing import open_signer
+from release_tool.cli.signing import check_disclosure, open_signer
 from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.cli.tokens import require_token
@@ -88,6 +88,7 @@ def command(
         open_read_api(api, token, state) as released,
     ):
         identity = open_signer(instance, signing, settings)
+        check_disclosure(github, to.repo, signing, settings)
         target = chain.Publication(github, released, to, keep_draft=keep_draft)
         services = chain.Services(instance, identity, builder, target)
         result, _verified = chain.publish(plan, services, os.environ, progress=state)

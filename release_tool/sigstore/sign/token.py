@@ -73,6 +73,13 @@ class Identity:
         return claims
 
     @property
+    def hidden_repository(self) -> str | None:
+        """Name the repository whose workflow this is where not everybody may see it."""
+        if self.issuer != GITHUB_ISSUER or self.claims.get("repository_visibility") == "public":
+            return None
+        return str(self.claims.get("repository"))
+
+    @property
     def claimed(self) -> Claims:
         """What a certificate made from this token will say, as Fulcio derives it."""
         if self.issuer != GITHUB_ISSUER:
