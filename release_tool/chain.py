@@ -21,6 +21,7 @@ from release_tool.core.files import (
 )
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
+from release_tool.evaluate.gate import hold_replay
 from release_tool.export.run import Export, export_model
 from release_tool.gates.contract import check_contract
 from release_tool.gates.proof import Proof, prove_export
@@ -39,12 +40,13 @@ from release_tool.provenance.exported import (
     open_exported,
 )
 from release_tool.provenance.statement import Builder, make_statement
-from release_tool.readiness import open_signed, require_signable
+from release_tool.readiness import find_signed, open_signed, require_signable
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.resume import (
     RUN_AGAIN,
     adopt_signatures,
+    drop_stale,
     keep_attestation,
     prove_earlier_export,
 )
@@ -74,13 +76,15 @@ class Outcome:
 class Plan:
     """One release from its sources; `out` is where its files stand meanwhile.
 
-    With `reuse` an export that is in `out` already is proved again instead of made again.
+    With `reuse` an export that is in `out` already is proved again instead of made again. Without
+    `replay` the manifest says that upstream's published results were not made again.
     """
 
     source: Source
     recipe: Recipe
     out: Path
     reuse: bool = True
+    replay: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +116,20 @@ def export_release(
     *,
     full_parity: bool = False,
     reuse: bool = False,
+    replay: bool = True,
     progress: Progress = SILENT,
 ) -> Outcome:
     """Audit, export, prove, and only then put model, licence and manifest into `out`.
 
-    With `reuse` an export that is there already is proved again instead of made again.
+    With `reuse` an export that is there already is proved again instead of made again. Without
+    `replay` upstream's published results are not made again, and the manifest says so.
     """
     with progress.stage("audit"):
         checkout = open_checkout(source.upstream, recipe)
         checkpoint = open_checkpoint(source.checkpoint, recipe, pinned=source.pinned)
         progress.note(f"upstream {checkout.commit}, {len(checkpoint.tensors)} tensors")
     if reuse:
-        earlier = reuse_export(out, recipe, checkout, checkpoint)
+        earlier = reuse_export(out, recipe, checkout, checkpoint, replay=replay, progress=progress)
         if earlier is not None:
             progress.note("reusing the export, it is proved to be what would be made again")
             return earlier
@@ -144,8 +150,12 @@ def export_release(
             proof = prove_export(model, checkpoint, recipe, torch=torch, claimed=export.skeleton)
             for measured in export.parity.inputs:
                 progress.note(str(measured))
+        replayed = replay and hold_replay(model, recipe.replay, checkout.published, progress)
         with progress.stage("manifest"):
-            write_sidecars(temporary, recipe, checkout, checkpoint, proof, export.toolchain)
+            toolchain = export.toolchain
+            write_sidecars(
+                temporary, recipe, checkout, checkpoint, proof, toolchain, replayed=replayed
+            )
             open_exported(temporary, recipe)
         drop_stale(temporary, out, recipe)
         install_files(temporary, out, last=recipe.names.manifest)
@@ -153,7 +163,13 @@ def export_release(
 
 
 def reuse_export(
-    out: Path, recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint
+    out: Path,
+    recipe: Recipe,
+    checkout: Checkout,
+    checkpoint: Checkpoint,
+    *,
+    replay: bool,
+    progress: Progress,
 ) -> Outcome | None:
     """Return an earlier export whose every file is what would be made again, or None."""
     earlier = prove_earlier_export(out, recipe, checkpoint)
@@ -161,26 +177,15 @@ def reuse_export(
         return None
     exported, proof = earlier
     toolchain = tuple(exported.manifest.toolchain.items())
-    sidecars = make_sidecars(recipe, checkout, checkpoint, proof, exported.model, toolchain)
+    sidecars = make_sidecars(
+        recipe, checkout, checkpoint, proof, exported.model, toolchain, replayed=replay
+    )
     digests = {file.name: file.digest for file in exported.files}
     if any(Sha256.of_bytes(content) != digests.get(name) for name, content in sidecars.items()):
         return None
+    if replay:
+        hold_replay(out / recipe.names.model, recipe.replay, checkout.published, progress)
     return Outcome(exported, None, proof)
-
-
-def drop_stale(new: Path, out: Path, recipe: Recipe) -> None:
-    """Remove from `out` what belongs to other bytes than the new ones: bundles, and a NOTICE."""
-    names = recipe.names
-    if not (new / names.notice).exists():
-        (out / names.notice).unlink(missing_ok=True)
-    for path in new.iterdir():
-        try:
-            same = Sha256.of_file(out / path.name) == Sha256.of_file(path)
-        except InputError:
-            same = False
-        if not same:
-            for bundle in layout.signature_names(names):
-                (out / bundle).unlink(missing_ok=True)
 
 
 def sign_release(
@@ -220,16 +225,6 @@ def sign_release(
         write_whole(directory / recipe.names.provenance, provenance)
     with progress.stage("verify own signatures"):
         return verify_release(open_evidence(directory, recipe), identity.signer, root)
-
-
-def find_signed(
-    directory: Path, recipe: Recipe, signer: ExpectedSigner, root: TrustedRoot
-) -> VerifiedRelease | None:
-    """Return the verdict on bundles that are there already, or None where they do not hold."""
-    try:
-        return verify_release(open_evidence(directory, recipe), signer, root)
-    except (CannotVerify, NotVerified):
-        return None
 
 
 def upload_release(
@@ -317,7 +312,13 @@ def publish(
         to = target.to
         ready = check_ready(target.github, to.repo, to.tag, to.target)
     exported = export_release(
-        plan.source, plan.recipe, plan.out, environment, reuse=plan.reuse, progress=progress
+        plan.source,
+        plan.recipe,
+        plan.out,
+        environment,
+        reuse=plan.reuse,
+        replay=plan.replay,
+        progress=progress,
     ).release
     return release_exported(exported, plan.recipe, services, ready=ready, progress=progress)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import InputError, NotVerified, PublishError
+from release_tool.core.errors import CannotVerify, InputError, NotVerified, PublishError
 from release_tool.core.names import Destination
 from release_tool.github.client import GitHub
 from release_tool.github.finding import Finding, Found, find, unknown
@@ -52,6 +52,16 @@ class SignedRelease:
     def files(self) -> dict[str, Path]:
         """Where each of them lies."""
         return {artifact.name: self.directory / artifact.name for artifact in self.artifacts}
+
+
+def find_signed(
+    directory: Path, recipe: Recipe, signer: ExpectedSigner, root: TrustedRoot
+) -> VerifiedRelease | None:
+    """Return the verdict on bundles that are there already, or None where they do not hold."""
+    try:
+        return verify_release(open_evidence(directory, recipe), signer, root)
+    except (CannotVerify, NotVerified):
+        return None
 
 
 def open_signed(

@@ -12,6 +12,7 @@ from pathlib import Path
 from runpy import run_path
 
 from release_tool.checkpoint.reader import Checkpoint
+from release_tool.core.digest import Sha256
 from release_tool.core.errors import (
     CannotVerify,
     GateError,
@@ -76,6 +77,21 @@ def prove_earlier_export(
         return exported, prove_export(model, checkpoint, recipe, torch=torch, claimed=claimed)
     except (InputError, GateError):
         return None
+
+
+def drop_stale(new: Path, out: Path, recipe: Recipe) -> None:
+    """Remove from `out` what belongs to other bytes than the new ones: bundles, and a NOTICE."""
+    names = recipe.names
+    if not (new / names.notice).exists():
+        (out / names.notice).unlink(missing_ok=True)
+    for path in new.iterdir():
+        try:
+            same = Sha256.of_file(out / path.name) == Sha256.of_file(path)
+        except InputError:
+            same = False
+        if not same:
+            for bundle in layout.signature_names(names):
+                (out / bundle).unlink(missing_ok=True)
 
 
 def adopt_signatures(

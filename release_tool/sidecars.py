@@ -4,6 +4,9 @@ Makes bytes out of values of several stages, which is why no stage can; it decid
 """
 
 from pathlib import Path
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
 
 from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
@@ -18,8 +21,11 @@ from release_tool.provenance.manifest import (
     OutputsClaim,
     ParityClaim,
     ParityInputClaim,
+    PublishedClaim,
+    ReplayClaim,
 )
 from release_tool.recipes.recipe import ParitySpec, Recipe
+from release_tool.recipes.replay import ReplaySpec
 from release_tool.upstream.checkout import Checkout
 
 Toolchain = tuple[tuple[str, str], ...]
@@ -32,11 +38,13 @@ def write_sidecars(
     checkpoint: Checkpoint,
     proof: Proof,
     toolchain: Toolchain,
+    *,
+    replayed: bool,
 ) -> None:
     """Write licence asset, NOTICE and manifest beside a model that passed its gates."""
     model = Artifact.of_file(directory / recipe.names.model)
     for name, content in make_sidecars(
-        recipe, checkout, checkpoint, proof, model, toolchain
+        recipe, checkout, checkpoint, proof, model, toolchain, replayed=replayed
     ).items():
         write_whole(directory / name, content)
 
@@ -48,8 +56,13 @@ def make_sidecars(
     proof: Proof,
     model: Artifact,
     toolchain: Toolchain,
+    *,
+    replayed: bool,
 ) -> dict[str, bytes]:
-    """Make the files that go with a model, by name: licence asset, NOTICE, and the manifest."""
+    """Make the files that go with a model, by name: licence asset, NOTICE, and the manifest.
+
+    `replayed` says that the recipe's published results were made again, within their bounds.
+    """
     names, notice = recipe.names, checkout.notice
     license_asset = make_attribution(
         recipe,
@@ -69,14 +82,14 @@ def make_sidecars(
         checkout,
         checkpoint,
         outputs,
-        claim_gates(recipe, proof),
+        claim_gates(recipe, proof, replayed=replayed),
         Artifact.of_bytes(names.license, license_asset),
         toolchain=dict(toolchain),
     )
     return {**contents, names.manifest: manifest.encode()}
 
 
-def claim_gates(recipe: Recipe, proof: Proof) -> GatesClaim:
+def claim_gates(recipe: Recipe, proof: Proof, *, replayed: bool) -> GatesClaim:
     """State what the gates measured, in the terms of the manifest."""
     contract, lineage = proof.contract, proof.lineage
     return GatesClaim(
@@ -90,6 +103,35 @@ def claim_gates(recipe: Recipe, proof: Proof) -> GatesClaim:
         ),
         lineage=LineageClaim(tensors=lineage.tensors, in_place=lineage.in_place),
         parity=claim_parity(recipe.parity),
+        replay=claim_replay(recipe.replay, replayed=replayed),
+    )
+
+
+def claim_replay(
+    spec: ReplaySpec | None, *, replayed: bool
+) -> ReplayClaim | Literal["not run"] | UnsetType:
+    """State the published results that were made again, or that they were not."""
+    if spec is None:
+        return UNSET
+    if not replayed:
+        return "not run"
+    return ReplayClaim(
+        passed=True,
+        source=spec.source,
+        preparation=spec.preparation,
+        restoration=spec.restoration,
+        pictures=tuple(
+            PublishedClaim(
+                picture=each.picture,
+                picture_sha256=each.picture_sha256,
+                result=each.result,
+                result_sha256=each.result_sha256,
+            )
+            for each in spec.results
+        ),
+        mean_error_at_most=spec.bounds.mean_error,
+        iou_at_least=spec.bounds.iou,
+        lossless_levels_at_most=spec.bounds.lossless_levels,
     )
 
 

@@ -16,6 +16,7 @@ import pytest
 from release_tool.cli.main import main
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import ParityBounds, ParityInput, Picture, Recipe
+from release_tool.recipes.replay import PublishedResult, ReplayBounds
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 
@@ -158,7 +159,7 @@ def write_recipe(recipe: Recipe) -> str:
     """Write a recipe as the TOML file that reads as the same recipe."""
 
     def value(given: Any) -> str:
-        if isinstance(given, ParityInput | ParityBounds | Picture):
+        if isinstance(given, ParityInput | ParityBounds | Picture | PublishedResult | ReplayBounds):
             return "{" + ", ".join(table(given)) + "}"
         if given and isinstance(given, tuple) and isinstance(given[0], tuple):
             return "{" + ", ".join(f"{value(key)} = {value(item)}" for key, item in given) + "}"
@@ -175,6 +176,8 @@ def write_recipe(recipe: Recipe) -> str:
     lines = []
     for field in fields(recipe):
         given = getattr(recipe, field.name)
+        if given is None:
+            continue
         if is_dataclass(given):
             lines += [f"[{field.name}]", *table(given)]
         else:

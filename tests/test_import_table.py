@@ -18,6 +18,7 @@ STAGES = {
     # The worker writes a model with the very function that lineage reads it by.
     "export": {"checkpoint", "upstream", "gates"},
     "gates": {"checkpoint"},
+    "evaluate": set(),
     "provenance": {"checkpoint", "upstream"},
     "sigstore": set(),
     "github": {"net"},
@@ -39,7 +40,7 @@ ALLOWED = {
     "__init__": set(),
 }
 MOST_MODULES = 20
-HEAVY = {"torch": {"export"}, "onnxruntime": {"export"}, "onnx": {"export"}}
+HEAVY = {"torch": {"export"}, "onnxruntime": {"export", "evaluate"}, "onnx": {"export"}}
 
 
 def modules() -> list[Path]:

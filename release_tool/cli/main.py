@@ -21,6 +21,7 @@ COMMANDS = {
     "checkpoint": "Fetch the pinned checkpoint from its sources, or any https address.",
     "export": "Export a model from an audited checkout and prove it.",
     "check": "Run the gates on an ONNX file.",
+    "evaluate": "Replay what upstream published, or compare two models.",
     "sign": "Sign the files of a release with Sigstore.",
     "upload": "Put a signed release on GitHub, draft first, published last.",
     "publish": "Export, sign, upload and verify: the whole release.",

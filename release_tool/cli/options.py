@@ -184,6 +184,11 @@ with_accept_license = text(
     "SPDX",
     "Take the licence that the recipe names though its text is not recognised: read it first.",
 )
+with_no_replay = click.option(
+    "--no-replay",
+    is_flag=True,
+    help="Do not make upstream's published results again; the manifest says so.",
+)
 with_unpinned = click.option(
     "--unpinned",
     is_flag=True,
@@ -225,10 +230,11 @@ with_cache = click.option(
 with_offline = click.option(
     "--offline", is_flag=True, help="Use given or cached sources; no network."
 )
+with_upstream = click.option(
+    "--upstream-dir", type=DIRECTORY, help="A checkout; the pinned one is fetched without it."
+)
 given_sources = (
-    click.option(
-        "--upstream-dir", type=DIRECTORY, help="A checkout; the pinned one is fetched without it."
-    ),
+    with_upstream,
     click.option(
         "--checkpoint", type=FILE, help="A .pth file; the pinned one is fetched without it."
     ),

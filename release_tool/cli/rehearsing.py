@@ -54,6 +54,7 @@ class Rehearsal:
     source: Source | None
     rekor: Literal["v1", "v2"]
     faults: tuple[Fault, ...] = ()
+    replay: bool = True
 
 
 def rehearse(rehearsal: Rehearsal, state: State) -> None:
@@ -96,7 +97,7 @@ def release(
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
     to = Destination(REPOSITORY, Tag.parse(recipe.tag))
-    plan = chain.Plan(source, recipe, rehearsal.out, reuse=False)
+    plan = chain.Plan(source, recipe, rehearsal.out, reuse=False, replay=rehearsal.replay)
     with (
         open_github(github.api, github.token, progress=state) as client,
         open_read_api(github.api, None, state) as consumer,

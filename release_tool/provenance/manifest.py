@@ -111,12 +111,38 @@ class ParityClaim(Claim, frozen=True, kw_only=True):
     range_at_least: float
 
 
-class GatesClaim(Claim, frozen=True, kw_only=True):
-    """What the gates measured before anything was signed."""
+class PublishedClaim(Claim, frozen=True, kw_only=True):
+    """A picture of upstream's tree and upstream's own result, which was made again."""
+
+    picture: Text
+    picture_sha256: Sha256
+    result: Text
+    result_sha256: Sha256
+
+
+class ReplayClaim(Claim, frozen=True, kw_only=True):
+    """The published results that were made again within these bounds, and by which steps."""
+
+    passed: Literal[True]
+    source: Text
+    preparation: tuple[Text, ...]
+    restoration: tuple[Text, ...]
+    pictures: tuple[PublishedClaim, ...]
+    mean_error_at_most: float
+    iou_at_least: float
+    lossless_levels_at_most: Count
+
+
+class GatesClaim(Claim, frozen=True, kw_only=True, omit_defaults=True):
+    """What the gates measured before anything was signed.
+
+    `replay` is missing where the recipe names no published results.
+    """
 
     contract: ContractClaim
     lineage: LineageClaim
     parity: ParityClaim
+    replay: ReplayClaim | Literal["not run"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class FileClaim(Claim, frozen=True, kw_only=True, omit_defaults=True):

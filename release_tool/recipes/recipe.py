@@ -15,6 +15,7 @@ from release_tool.core.names import (
 from release_tool.core.refs import check_ref
 from release_tool.recipes import layout
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.replay import ReplaySpec
 
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 METADATA_PREFIX = re.compile(r"([A-Za-z0-9_-]+\.){0,8}")
@@ -248,6 +249,7 @@ class Recipe:
     formats: Formats
     attribution: Attribution
     publisher: Publisher
+    replay: ReplaySpec | None = None
 
     def skeleton_for(self, torch_version: str) -> Sha256 | None:
         """Return the pinned skeleton for an export made with this torch, if there is one."""

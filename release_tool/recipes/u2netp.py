@@ -4,6 +4,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes import consumer, saliency
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.published import U2NETP_REPLAY
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
@@ -90,4 +91,5 @@ U2NETP = Recipe(
     formats=Formats("u2netp-mirror-export-manifest-v1", consumer.METADATA_PREFIX),
     attribution=ATTRIBUTION,
     publisher=consumer.PUBLISHER,
+    replay=U2NETP_REPLAY,
 )

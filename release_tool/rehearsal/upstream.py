@@ -182,6 +182,7 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             paper="None: this network has learnt nothing",
         ),
         publisher=PUBLISHER,
+        replay=None,
     )
 
 

@@ -27,7 +27,7 @@ REGULAR_MODES = frozenset({"100644", "100755"})
 class Checkout:
     """An audited checkout; what it holds are the very bytes that were checked.
 
-    `pictures` are the parity gate's, by their path.
+    `pictures` are the parity gate's, `published` what a replay needs, by their path.
     `notice_path` names the NOTICE at the top of the tree, also where there is none; `recognised`
     tells whether the licence is word by word the one that the recipe names.
     """
@@ -41,6 +41,7 @@ class Checkout:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     notice_path: str = "NOTICE"
     recognised: bool = True
+    published: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
@@ -65,6 +66,7 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
         check_digest(license_text, recipe.license.path, recipe.license.sha256)
         # 4. The pictures on which the export will be compared.
         pictures = read_pictures(repository.directory, recipe.parity.pictures)
+        published = read_published(repository.directory, recipe)
         # 5. Nothing else was changed, openly or with the index told to look away.
         check_clean(repository, recipe)
         # 6. The NOTICE comes from the commit: no digest pins it.
@@ -79,6 +81,7 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
             pictures,
             name,
             recognised,
+            published,
         )
 
 
@@ -97,6 +100,15 @@ def read_pictures(directory: Path, pictures: Iterable[Picture]) -> dict[str, byt
         content = read_source(directory, picture.path)
         check_digest(content, picture.path, picture.sha256)
         read[picture.path] = content
+    return read
+
+
+def read_published(directory: Path, recipe: Recipe) -> dict[str, bytes]:
+    """Read upstream's published results and their pictures, where the recipe pins any."""
+    read = {}
+    for path, digest in recipe.replay.files if recipe.replay else ():
+        read[path] = read_source(directory, path)
+        check_digest(read[path], path, digest)
     return read
 
 

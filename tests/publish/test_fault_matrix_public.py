@@ -16,6 +16,7 @@ from release_tool.core.errors import ReleaseToolError, TryAgain
 from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
+from release_tool.readiness import find_signed
 from release_tool.rehearsal.github.standin import FaultKind
 from release_tool.resume import adopt_signatures, keep_attestation
 from release_tool.verify.evidence import open_evidence
@@ -220,7 +221,7 @@ def take_over(world, signed, directory, client=None):
     root = signed.instance.trusted_root
 
     def hold():
-        return chain.find_signed(directory, STANDIN, signed.identity.signer, root) is not None
+        return find_signed(directory, STANDIN, signed.identity.signer, root) is not None
 
     state = fetch_state(target.github, target.to.repo, target.to.tag)
     return adopt_signatures(target.github, state, target.source, target.to, STANDIN, exported, hold)

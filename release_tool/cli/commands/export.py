@@ -9,6 +9,7 @@ from release_tool import chain
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
     with_accept_license,
+    with_no_replay,
     with_out,
     with_output,
     with_settings,
@@ -34,6 +35,7 @@ from release_tool.core.locks import in_turn
     help="Also compare the inputs at video sizes: minutes and 11 GB.",
 )
 @with_accept_license
+@with_no_replay
 @with_settings
 @with_output
 @click.pass_obj
@@ -45,13 +47,15 @@ def command(
     out: Path,
     unpinned_checkpoint: bool,
     parity: str,
+    no_replay: bool,
 ) -> None:
     """Export a model from an audited checkout and prove it.
 
     Checks the checkout and the checkpoint against the recipe's pins, and fetches by them what was
-    not given, once: the cache keeps it. Exports to ONNX in a child process, runs the gates, and
-    writes model, manifest and licence. The same inputs give the same bytes anywhere. An export of
-    another checkpoint than the pinned one is signed with `sign --unpinned` only.
+    not given, once: the cache keeps it. Exports to ONNX in a child process, runs the gates, makes
+    the results again that upstream published, and writes model, manifest and licence. The same
+    inputs give the same bytes anywhere. An export of another checkpoint than the pinned one is
+    signed with `sign --unpinned` only.
 
     \b
     Examples:
@@ -67,6 +71,7 @@ def command(
             out,
             os.environ,
             full_parity=parity == "full",
+            replay=not no_replay,
             progress=state,
         )
     show_export(state, outcome)

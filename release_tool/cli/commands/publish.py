@@ -15,6 +15,7 @@ from release_tool.cli.options import (
     with_github,
     with_keep_draft,
     with_latest,
+    with_no_replay,
     with_out,
     with_output,
     with_settings,
@@ -42,6 +43,7 @@ from release_tool.sigstore.trust.instance import open_instance
 @with_destination
 @with_latest
 @with_keep_draft
+@with_no_replay
 @with_signing
 @with_github
 @with_accept_license
@@ -58,6 +60,7 @@ def command(
     destination: DestinationOptions,
     latest: Latest | None,
     keep_draft: bool,
+    no_replay: bool,
     signing: SigningOptions,
     github_api: str | None,
 ) -> None:
@@ -80,7 +83,7 @@ def command(
     instance = open_instance(signing.source(settings.configuration), progress=state)
     builder = Builder.from_environment(os.environ)
     source = resolve_source(sources, settings.recipe, state)
-    plan = chain.Plan(source, settings.recipe, out)
+    plan = chain.Plan(source, settings.recipe, out, replay=not no_replay)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with (
         in_turn(out, state.note),

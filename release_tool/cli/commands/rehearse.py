@@ -7,6 +7,7 @@ import click
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
     with_accept_license,
+    with_no_replay,
     with_out,
     with_output,
     with_settings,
@@ -27,6 +28,7 @@ from release_tool.rehearsal.github.faults import Fault
 )
 @with_sources
 @with_unpinned_checkpoint
+@with_no_replay
 @with_out
 @click.option(
     "--rekor",
@@ -53,6 +55,7 @@ def command(
     pinned: bool,
     sources: SourceOptions,
     unpinned_checkpoint: bool,
+    no_replay: bool,
     out: Path,
     rekor: str,
     faults: tuple[str, ...],
@@ -85,6 +88,7 @@ def command(
         else None,
         rekor="v2" if rekor == "v2" else "v1",
         faults=planned,
+        replay=not no_replay,
     )
     with only_one(out, "rehearsing"):
         rehearse(rehearsal, state)

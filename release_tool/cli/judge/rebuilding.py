@@ -32,7 +32,12 @@ class Rebuild:
             raise UsageError("a rebuild is compared with the model's file, not with a digest")
         with temporary_directory() as place:
             made = chain.export_release(
-                self.source, self.recipe, place, os.environ, progress=self.progress
+                self.source,
+                self.recipe,
+                place,
+                os.environ,
+                replay=False,
+                progress=self.progress,
             )
             rebuilt = place / self.recipe.names.model
             difference = find_difference(rebuilt, evidence.path)

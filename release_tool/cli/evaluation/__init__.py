@@ -1,0 +1,1 @@
+"""What `evaluate` and its like put together."""

@@ -1,0 +1,1 @@
+"""What a model does: upstream's published pictures again, and two models side by side."""
