@@ -177,7 +177,7 @@ def keep_attestation(
     if provenance is None:
         return
     try:
-        progress.note(keep_bundle(github, to.repo, evidence.digest, provenance).value)
+        progress.note(keep_bundle(github, to.repo, evidence.digest, provenance.data).value)
     except TryAgain as error:
         text = f"{to} is published, but its attestation is not stored yet: {error.message}"
         raise TryAgain(text, hint=RUN_AGAIN) from error

@@ -13,6 +13,19 @@ from release_tool.core.names import check_asset_name
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes in memory with their digest, so that nobody hashes them again."""
+
+    data: bytes
+    digest: Sha256
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Hash bytes; only so does a content come about."""
+        return cls(data, Sha256.of_bytes(data))
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A file of a release: a legal asset name, a size in bytes, a digest."""
 

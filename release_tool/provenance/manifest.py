@@ -4,6 +4,7 @@ Holds its shape, its one canonical encoding and its schema; it computes nothing.
 spelling are the fork's (`u2netp-mirror-export-manifest-v1`); ours stand beside them.
 """
 
+from functools import lru_cache
 from typing import Annotated, Final, Literal, Self
 
 import msgspec
@@ -230,11 +231,13 @@ class Manifest(Claim, frozen=True, kw_only=True):
     run_provenance: RunClaim
 
     @classmethod
+    @lru_cache(maxsize=8)
     def parse(cls, content: bytes, schema: str) -> Self:
         """Read a manifest from untrusted bytes; `schema` is the recipe's.
 
         Raises `InputError` for another schema, a missing, surplus or malformed field, and for
-        any bytes but those that `encode` writes, so that two readers cannot differ.
+        any bytes but those that `encode` writes, so that two readers cannot differ. The same bytes
+        are read once a process, since nothing else goes into the value.
         """
         document = parse_json_object(content, "the manifest")
         if document.get("schema") != schema:

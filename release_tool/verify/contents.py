@@ -115,7 +115,7 @@ def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
         contents[layout.BUNDLE.role] = evidence.bundle
     names = sidecars.recipe.names
     beside = {
-        row.name_in(names): Sha256.of_bytes(contents[row.role])
+        row.name_in(names): contents[row.role].digest
         for row in layout.FILES
         if row.subject and row.role in contents
     }
@@ -150,7 +150,7 @@ def check_named_bundle(statement: Statement, evidence: Evidence, sidecars: Sidec
     """
     name = sidecars.recipe.names.bundle
     named = [subject.digest for subject in statement.subjects if subject.name == name]
-    actual = Sha256.of_bytes(evidence.bundle)
+    actual = evidence.bundle.digest
     if statement.ours and named and actual not in named:
         raise mismatch(
             "digest of the model's bundle",
@@ -178,7 +178,7 @@ def check_manifest(
     said = ["the manifest is about this model"]
     if sidecars.license is not None:
         with reading("the licence"):
-            text = Sha256.of_bytes(split_license(sidecars.license))
+            text = Sha256.of_bytes(split_license(sidecars.license.data))
         if text != manifest.upstream.license_sha256:
             expected = manifest.upstream.license_sha256
             raise mismatch("digest of upstream's licence", expected=expected, actual=text)

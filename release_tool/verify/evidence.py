@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from release_tool.core.artifact import Content
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.files import read_limited
@@ -20,7 +21,7 @@ BUNDLE_SUFFIXES = (layout.BUNDLE_SUFFIX, ".sigstore", ".bundle")
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """The release's other files as bytes by role, those that are there.
+    """The release's other files in memory by role, those that are there.
 
     `recipe` gives them their names.
     `whole` says that they come from a release's directory, so none may be missing or unnamed.
@@ -28,27 +29,27 @@ class Sidecars:
     """
 
     recipe: Recipe
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
     whole: bool = False
     bundle_listed: bool = True
 
     @property
-    def manifest(self) -> bytes | None:
+    def manifest(self) -> Content | None:
         """The manifest, where there is one."""
         return self.files.get(layout.MANIFEST.role)
 
     @property
-    def provenance(self) -> bytes | None:
+    def provenance(self) -> Content | None:
         """The bundle of the statement, where there is one."""
         return self.files.get(layout.PROVENANCE.role)
 
     @property
-    def license(self) -> bytes | None:
+    def license(self) -> Content | None:
         """The licence asset, where there is one."""
         return self.files.get(layout.LICENSE.role)
 
     @property
-    def notice(self) -> bytes | None:
+    def notice(self) -> Content | None:
         """Upstream's NOTICE, where there is one."""
         return self.files.get(layout.NOTICE.role)
 
@@ -63,7 +64,7 @@ class Evidence:
 
     name: str
     digest: Sha256
-    bundle: bytes
+    bundle: Content
     size: int | None = None
     path: Path | None = None
     content: bytes | None = None
@@ -77,7 +78,7 @@ def evidence_for_digest(digest: Sha256, bundle: bytes, recipe: Recipe | None = N
     With a `recipe`, one of our own statements must be about that recipe's model; without one,
     about some model.
     """
-    return Evidence(str(digest), digest, bundle, recipe=recipe)
+    return Evidence(str(digest), digest, Content.of(bundle), recipe=recipe)
 
 
 def evidence_for_bytes(
@@ -91,7 +92,7 @@ def evidence_for_bytes(
         size=len(content),
         path=path,
         content=content,
-        bundle=signed,
+        bundle=Content.of(signed),
         sidecars=read_sidecars(path, recipe, whole=False, bundle_listed=listed),
         recipe=recipe,
     )
@@ -119,7 +120,7 @@ def open_evidence(
         digest=digest,
         size=size,
         path=model,
-        bundle=signed,
+        bundle=Content.of(signed),
         sidecars=read_sidecars(model, recipe, whole=whole, bundle_listed=listed),
         recipe=recipe,
     )
@@ -144,12 +145,12 @@ def find_bundle(model: Path, given: Path | bytes | None) -> tuple[bytes, bool]:
 
 def read_sidecars(model: Path, recipe: Recipe, *, whole: bool, bundle_listed: bool) -> Sidecars:
     """Read the files beside a model; with `whole`, all that are not optional must be there."""
-    found: dict[str, bytes] = {}
+    found: dict[str, Content] = {}
     for row in layout.beside_the_model():
         name = row.name_in(recipe.names, model.name)
         path = model.with_name(name)
         if exists(path):
-            found[row.role] = read_evidence(path, row.limit_bytes)
+            found[row.role] = Content.of(read_evidence(path, row.limit_bytes))
         elif whole and not row.optional:
             raise CannotVerify(
                 f"the release in {model.parent} lacks its {row.role}, {name}",

@@ -81,9 +81,9 @@ def installed_sidecars(
     contents = {**sidecars.files, layout.BUNDLE.role: evidence.bundle}
     for artifact in verified.artifacts[1:]:
         content = contents.get(artifact.role)
-        if content is None or Sha256.of_bytes(content) != artifact.digest:
+        if content is None or content.digest != artifact.digest:
             raise NotVerified(f"the {artifact.role} is not the one that was verified")
-        yield names[artifact.role], content
+        yield names[artifact.role], content.data
 
 
 def model_chunks(evidence: Evidence) -> Iterator[bytes]:

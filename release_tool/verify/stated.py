@@ -6,7 +6,6 @@ speaks of. Loaded only where there is a statement.
 
 from dataclasses import dataclass, replace
 
-from release_tool.core.digest import Sha256
 from release_tool.core.errors import NotVerified
 from release_tool.provenance.statement import Statement
 from release_tool.sigstore.check.bundle import Envelope, parse_bundle
@@ -81,7 +80,7 @@ def check_dates(
     Of the model's bundle the statement has the digest; from its own, which nothing else signs, a
     time stamp could be taken without a trace. Two bundles of one statement are one and its copy.
     """
-    listed = Sha256.of_bytes(evidence.bundle) in (one.digest for one in statement.subjects)
+    listed = evidence.bundle.digest in (one.digest for one in statement.subjects)
     signed_together = listed or provenance.payload == model.payload
     if signed_together and provenance.dated_by != model.dated_by:
         raise mismatch(

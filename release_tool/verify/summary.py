@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from release_tool.core.digest import Sha256
 from release_tool.recipes import layout
 from release_tool.sigstore.check.signature import VerifiedSignature
 from release_tool.verify.evidence import Evidence
@@ -93,7 +92,7 @@ def verified_files(
     return (
         model,
         *(
-            VerifiedFile(role, name, Sha256.of_bytes(content), len(content))
+            VerifiedFile(role, name, content.digest, len(content.data))
             for role, name, content in files
             if content is not None
         ),

@@ -41,7 +41,7 @@ def verify_release(
     """
     anchors, ladder = parse_root(root), Ladder()
     # (2) before (1), since the digest that was signed stands in the bundle.
-    bundle = parse_bundle(evidence.bundle, "the bundle")
+    bundle = parse_bundle(evidence.bundle.data, "the bundle")
     ladder.report(2, "well-formed")
     name = check_digest(bundle, evidence)
     said = f"{evidence.digest} is the digest that was signed"
@@ -102,7 +102,9 @@ def check_statements(
     if sidecars is not None and sidecars.provenance is not None:
         from release_tool.verify.stated import check_provenance  # noqa: PLC0415
 
-        beside = check_provenance(evidence, sidecars.provenance, model, signer, anchors, ladder)
+        beside = check_provenance(
+            evidence, sidecars.provenance.data, model, signer, anchors, ladder
+        )
         statements.append(beside)
     if model.payload is not None:
         from release_tool.verify.stated import check_stated  # noqa: PLC0415
@@ -137,7 +139,7 @@ def check_contents(
         # Without a signed statement the manifest is anybody's; it neither helps nor hurts.
         missing = "not checked: nothing signs the manifest beside the model"
     else:
-        return check_signed_manifest(evidence, sidecars, sidecars.manifest, statement, ladder)
+        return check_signed_manifest(evidence, sidecars, sidecars.manifest.data, statement, ladder)
     for number in (11, 12):
         ladder.report(number, missing)
     return None

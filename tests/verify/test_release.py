@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from release_tool.core.artifact import Artifact
+from release_tool.core.artifact import Artifact, Content
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import CannotVerify, NotVerified
@@ -411,10 +411,8 @@ def test_sidecars_other_than_the_verified_ones_are_not_installed(v1, copy, tmp_p
     evidence = open_evidence(copy, U2NETP)
     verified = verify_release(evidence, v1.expected, v1.root)
     assert evidence.sidecars is not None
-    other = replace(
-        evidence,
-        sidecars=replace(evidence.sidecars, files={**evidence.sidecars.files, "license": b"other"}),
-    )
+    files = {**evidence.sidecars.files, "license": Content.of(b"other")}
+    other = replace(evidence, sidecars=replace(evidence.sidecars, files=files))
     with pytest.raises(NotVerified, match="the license is not the one that was verified"):
         install_release(other, verified, tmp_path / "model", U2NETP)
     without = replace(evidence, sidecars=None)

@@ -65,4 +65,4 @@ def stated_toolchain(evidence: Evidence) -> dict[str, str]:
     if sidecars is None or sidecars.manifest is None:
         return {}
     schema = sidecars.recipe.formats.manifest_schema
-    return Manifest.parse(sidecars.manifest, schema).toolchain
+    return Manifest.parse(sidecars.manifest.data, schema).toolchain
