@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from release_tool import chain
+from release_tool.chain.publish import Plan, Services, publish
+from release_tool.chain.upload import Publication
 from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.render import file_documents, file_rows
@@ -97,14 +98,14 @@ def release(
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
     to = Destination(REPOSITORY, Tag.parse(recipe.tag))
-    plan = chain.Plan(source, recipe, rehearsal.out, reuse=False, replay=rehearsal.replay)
+    plan = Plan(source, recipe, rehearsal.out, reuse=False, replay=rehearsal.replay)
     with (
         open_github(github.api, github.token, progress=state) as client,
         open_read_api(github.api, None, state) as consumer,
     ):
-        target = chain.Publication(client, consumer, to, unpinned=not source.pinned)
-        services = chain.Services(instance, identity, builder, target)
-        _, verified = chain.publish(plan, services, os.environ, progress=state)
+        target = Publication(client, consumer, to, unpinned=not source.pinned)
+        services = Services(instance, identity, builder, target)
+        _, verified = publish(plan, services, os.environ, progress=state)
     return verified
 
 

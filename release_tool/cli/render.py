@@ -8,7 +8,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.documents import JsonObject
 
 if TYPE_CHECKING:
-    from release_tool.chain import Outcome
+    from release_tool.chain.export import Outcome
     from release_tool.export.measured import ParityReport
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from release_tool import chain, readiness
+from release_tool.chain import sign
+from release_tool.chain import signed as signed_release
+from release_tool.chain.earlier import installed_toolchain
+from release_tool.chain.upload import keep_attestation
 from release_tool.cli.state import State
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import TryAgain
@@ -23,7 +26,6 @@ from release_tool.github.client import open_github
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.faults import Fault
 from release_tool.rehearsal.stack import start_sigstore
-from release_tool.resume import installed_toolchain, keep_attestation
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.verdict import verify_release
 from tests.cli.conftest import BUNDLES
@@ -475,9 +477,9 @@ def test_torch_is_known_by_what_it_calls_itself_and_not_by_its_metadata(
 ):
     (tmp_path / "version.py").write_text("__version__ = '2.13.0+cu130'\n")
     spec = spec_from_file_location("torch", tmp_path / "__init__.py")
-    monkeypatch.setattr("release_tool.resume.find_spec", lambda _name: spec)
+    monkeypatch.setattr("release_tool.chain.earlier.find_spec", lambda _name: spec)
     assert installed_toolchain()["torch"] == "2.13.0+cu130"
-    monkeypatch.setattr("release_tool.resume.find_spec", lambda _name: None)
+    monkeypatch.setattr("release_tool.chain.earlier.find_spec", lambda _name: None)
     assert installed_toolchain()["torch"] == ""
 
 
@@ -516,7 +518,7 @@ def test_a_file_that_changes_after_its_verification_is_not_published(
         (signed / "u2netp_mirror_v1.onnx").write_bytes(b"evil")
         return verified
 
-    monkeypatch.setattr(readiness, "verify_release", verify_and_spoil)
+    monkeypatch.setattr(signed_release, "verify_release", verify_and_spoil)
     result = run("upload", signed, *world.believing, *world.api)
     assert result.code == 6
     assert world.releases == []
@@ -649,7 +651,7 @@ def test_two_publications_at_once_from_one_directory_are_one(
             others.append(other)
             assert any("waiting" in text for text in other.stderr or ())
 
-    monkeypatch.setattr(chain, "write_whole", write_and_start_another)
+    monkeypatch.setattr(sign, "write_whole", write_and_start_another)
     first = run(*publish, *world.signing)
     [other] = others
     out_text, err_text = other.communicate(timeout=60)

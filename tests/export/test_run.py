@@ -105,7 +105,7 @@ def test_exports_in_processes_of_their_own_give_the_same_bytes(inputs, tmp_path,
     """
     script = (
         "import sys, os, pathlib, dataclasses\n"
-        "from release_tool.chain import export_release\n"
+        "from release_tool.chain.export import export_release\n"
         "from release_tool.upstream.sources import Source\n"
         "from release_tool.rehearsal.upstream import make_upstream\n"
         "place = pathlib.Path(sys.argv[1])\n"

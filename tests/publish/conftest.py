@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from release_tool import chain
+from release_tool.chain.publish import Services, release_exported
+from release_tool.chain.upload import Publication
 from release_tool.cli.state import State
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
@@ -229,11 +230,11 @@ class World:
         target = self.target(signed, client, reading_token, **changed)
         self.secrets.add(signed.identity_token)
         builder = Builder.from_environment({})
-        services = chain.Services(signed.instance, signed.identity, builder, target)
+        services = Services(signed.instance, signed.identity, builder, target)
         exported = open_exported(signed.directory, STANDIN)
         to = target.to
         ready = check_ready(target.github, to.repo, to.tag, to.target)
-        released, _ = chain.release_exported(
+        released, _ = release_exported(
             exported, STANDIN, services, ready=ready, progress=self.notes
         )
         return released
@@ -243,7 +244,7 @@ class World:
         client = client or self.open_client()
         github = self.connect(client=client, **changed)
         source = make_read_api(client, self.stand_in.api, reading_token)
-        return chain.Publication(github, source, Destination(self.repo, signed.tag, "main"))
+        return Publication(github, source, Destination(self.repo, signed.tag, "main"))
 
     def kinds(self):
         return [str(entry.kind) for entry in self.stand_in.requests]

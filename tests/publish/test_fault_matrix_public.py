@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from release_tool import chain
+from release_tool.chain.adopt import adopt_signatures
+from release_tool.chain.signed import find_signed
+from release_tool.chain.upload import fetch_and_verify, keep_attestation
 from release_tool.core.errors import ReleaseToolError, TryAgain
 from release_tool.github.patience import PATIENCE_SECONDS
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
-from release_tool.readiness import find_signed
 from release_tool.rehearsal.github.standin import FaultKind
-from release_tool.resume import adopt_signatures, keep_attestation
 from release_tool.verify.evidence import open_evidence
 from tests.examples import STANDIN
 
@@ -95,9 +95,7 @@ def finish(world, signed, call, client=None):
     try:
         if call in READING:
             root = signed.instance.trusted_root
-            chain.fetch_and_verify(
-                target, STANDIN, signed.identity.signer, root, progress=world.notes
-            )
+            fetch_and_verify(target, STANDIN, signed.identity.signer, root, progress=world.notes)
         else:
             evidence = open_evidence(signed.directory, STANDIN)
             keep_attestation(target.github, target.to, evidence, world.notes)

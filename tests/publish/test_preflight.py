@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from release_tool import chain
+from release_tool.chain.upload import upload_release
 from release_tool.core.errors import ConflictError, InputError, PublishError
 from release_tool.core.names import RepoSlug
 from release_tool.github.finding import Verdict
@@ -286,7 +286,7 @@ def test_nothing_is_uploaded_with_a_wrong_clock(world, signed):
     target = world.target(signed, clock=lambda: time.time() + 4000)
     root = signed.instance.trusted_root
     with pytest.raises(PublishError, match="s ahead of GitHub") as caught:
-        chain.upload_release(signed.directory, STANDIN, target, signed.identity.signer, root)
+        upload_release(signed.directory, STANDIN, target, signed.identity.signer, root)
     assert caught.value.exit_code == 6
     assert {entry.method for entry in world.stand_in.requests} == {"GET"}
 

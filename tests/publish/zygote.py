@@ -16,7 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from release_tool import chain
+from release_tool.chain.publish import Services, release_exported
+from release_tool.chain.upload import Publication
 from release_tool.core.names import Destination, RepoSlug, Tag
 from release_tool.github.client import open_github
 from release_tool.github.preflight import check_ready
@@ -91,10 +92,10 @@ def publish(order):
     exported = open_exported(Path(order["directory"]), STANDIN)
     with httpx.Client(transport=Mortal()) as client:
         github = open_github(api, token, client=client, sleep=lambda _seconds: None)
-        publication = chain.Publication(github, make_read_api(client, api, token), to)
-        services = chain.Services(instance, identity, Builder.from_environment({}), publication)
+        publication = Publication(github, make_read_api(client, api, token), to)
+        services = Services(instance, identity, Builder.from_environment({}), publication)
         ready = check_ready(github, to.repo, to.tag, to.target)
-        chain.release_exported(exported, STANDIN, services, ready=ready)
+        release_exported(exported, STANDIN, services, ready=ready)
 
 
 publish(json.loads(sys.stdin.readline()))

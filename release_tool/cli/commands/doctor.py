@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from release_tool.chain.readiness import check_release
 from release_tool.cli.belief import (
     known_publisher,
     resolve_api,
@@ -34,7 +35,6 @@ from release_tool.github.client import open_github
 from release_tool.github.finding import Finding, Found, Verdict, find, unknown
 from release_tool.net.token import Token
 from release_tool.provenance.statement import Builder
-from release_tool.readiness import check_release
 from release_tool.sigstore.sign.token import Identity, NoIdentity, check_builder, open_identity
 from release_tool.sigstore.trust.instance import TrustedRoot, open_instance, open_trusted_root
 from release_tool.sigstore.trust.signer import ExpectedSigner

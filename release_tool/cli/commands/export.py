@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from release_tool import chain
+from release_tool.chain.export import export_release
 from release_tool.cli.given import SourceOptions
 from release_tool.cli.options import (
     with_accept_license,
@@ -65,7 +65,7 @@ def command(
     settings = settings.accepting(accept_license)
     source = resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
     with in_turn(out, state.note):
-        outcome = chain.export_release(
+        outcome = export_release(
             source,
             settings.recipe,
             out,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from release_tool import chain
+from release_tool.chain.publish import Plan, Services, publish
+from release_tool.chain.upload import Publication
 from release_tool.cli.belief import resolve_api, resolve_destination
 from release_tool.cli.given import DestinationOptions, SigningOptions, SourceOptions
 from release_tool.cli.options import (
@@ -83,7 +84,7 @@ def command(
     instance = open_instance(signing.source(settings.configuration), progress=state)
     builder = Builder.from_environment(os.environ)
     source = resolve_source(sources, settings.recipe, state)
-    plan = chain.Plan(source, settings.recipe, out, replay=not no_replay)
+    plan = Plan(source, settings.recipe, out, replay=not no_replay)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with (
         in_turn(out, state.note),
@@ -92,7 +93,7 @@ def command(
     ):
         identity = open_signer(instance, signing, settings)
         check_disclosure(github, to.repo, signing, settings)
-        target = chain.Publication(github, released, to, keep_draft=keep_draft)
-        services = chain.Services(instance, identity, builder, target)
-        result, _verified = chain.publish(plan, services, os.environ, progress=state)
+        target = Publication(github, released, to, keep_draft=keep_draft)
+        services = Services(instance, identity, builder, target)
+        result, _verified = publish(plan, services, os.environ, progress=state)
     show_release(state, result)

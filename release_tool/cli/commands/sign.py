@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from release_tool import chain
+from release_tool.chain.sign import sign_release
 from release_tool.cli.given import SigningOptions
 from release_tool.cli.judge.verdicts import show_verdict
 from release_tool.cli.options import (
@@ -54,7 +54,7 @@ def command(
     with in_turn(directory, state.note) if directory.is_dir() else nullcontext():
         identity = open_signer(instance, signing, settings)
         builder = Builder.from_environment(os.environ)
-        verified = chain.sign_release(
+        verified = sign_release(
             directory,
             settings.recipe,
             instance,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from release_tool import chain
+from release_tool.chain.upload import Publication, upload_release
 from release_tool.cli.belief import (
     choose_root,
     resolve_api,
@@ -78,8 +78,8 @@ def command(
         open_github(api, token, progress=state) as github,
         open_read_api(api, token, state) as source,
     ):
-        target = chain.Publication(github, source, to, keep_draft, unpinned)
-        result, _verified = chain.upload_release(
+        target = Publication(github, source, to, keep_draft, unpinned)
+        result, _verified = upload_release(
             directory, settings.recipe, target, belief.signer, root, progress=state
         )
     show_release(state, result)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from release_tool import chain
+from release_tool.chain.export import export_release
 from release_tool.core.errors import CannotVerify, NotVerified, UsageError
 from release_tool.core.files import temporary_directory
 from release_tool.core.progress import Progress
@@ -31,7 +31,7 @@ class Rebuild:
         if evidence.path is None:
             raise UsageError("a rebuild is compared with the model's file, not with a digest")
         with temporary_directory() as place:
-            made = chain.export_release(
+            made = export_release(
                 self.source,
                 self.recipe,
                 place,

@@ -1,0 +1,96 @@
+"""Takes a release the whole way: exported, signed, uploaded, read back and attested."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from release_tool.chain.adopt import adopt_signatures
+from release_tool.chain.export import export_release
+from release_tool.chain.readiness import require_signable
+from release_tool.chain.sign import sign_release
+from release_tool.chain.signed import find_signed
+from release_tool.chain.upload import Publication, upload_release
+from release_tool.core.progress import SILENT, Progress
+from release_tool.github.preflight import (
+    check_ready,
+)
+from release_tool.github.remote import DraftRelease, PublishedRelease
+from release_tool.github.target import Ready
+from release_tool.provenance.exported import ExportedRelease, hold_pins
+from release_tool.provenance.statement import Builder
+from release_tool.recipes.recipe import Recipe
+from release_tool.sigstore.sign.token import Identity
+from release_tool.sigstore.trust.instance import SigstoreInstance
+from release_tool.upstream.sources import Source
+from release_tool.verify.release import VerifiedRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One release from its sources; `out` is where its files stand meanwhile.
+
+    With `reuse` an export that is in `out` already is proved again instead of made again. Without
+    `replay` the manifest says that upstream's published results were not made again.
+    """
+
+    source: Source
+    recipe: Recipe
+    out: Path
+    reuse: bool = True
+    replay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The outside world of a release: who signs and where, and where it goes."""
+
+    instance: SigstoreInstance
+    identity: Identity
+    builder: Builder
+    publication: Publication
+
+
+def publish(
+    plan: Plan, services: Services, environment: Mapping[str, str], *, progress: Progress = SILENT
+) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
+    """Take a release the whole way; run again, it goes on where an earlier run stopped."""
+    target = services.publication
+    with progress.stage("preflight"):
+        to = target.to
+        ready = check_ready(target.github, to.repo, to.tag, to.target)
+    exported = export_release(
+        plan.source,
+        plan.recipe,
+        plan.out,
+        environment,
+        reuse=plan.reuse,
+        replay=plan.replay,
+        progress=progress,
+    ).release
+    return release_exported(exported, plan.recipe, services, ready=ready, progress=progress)
+
+
+def release_exported(
+    exported: ExportedRelease,
+    recipe: Recipe,
+    services: Services,
+    *,
+    ready: Ready | None = None,
+    progress: Progress = SILENT,
+) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
+    """Take an export the rest of the way: signed, published, verified and attested."""
+    target, out = services.publication, exported.directory
+    exported = hold_pins(exported, recipe, unpinned=target.unpinned)
+    state = require_signable(target.github, target.to, exported)
+    identity, instance = services.identity, services.instance
+
+    def hold() -> bool:
+        return find_signed(out, recipe, identity.signer, instance.trusted_root) is not None
+
+    if adopt_signatures(target.github, state, target.source, target.to, recipe, exported, hold):
+        progress.note("took the signatures over from the release")
+    builder, unpinned = services.builder, target.unpinned
+    sign_release(out, recipe, instance, identity, builder, unpinned=unpinned, progress=progress)
+    return upload_release(
+        out, recipe, target, identity.signer, instance.trusted_root, ready=ready, progress=progress
+    )
