@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pytest
 
 from release_tool.cli.main import main
 from release_tool.recipes.catalog import open_recipe
-from release_tool.recipes.recipe import ParityBounds, ParityInput, Picture, Recipe
-from release_tool.recipes.replay import PublishedResult, ReplayBounds
+from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 
@@ -153,36 +153,6 @@ class StandIn:
             "--recipe",
             str(self.recipe_file),
         ]
-
-
-def write_recipe(recipe: Recipe) -> str:
-    """Write a recipe as the TOML file that reads as the same recipe."""
-
-    def value(given: Any) -> str:
-        if isinstance(given, ParityInput | ParityBounds | Picture | PublishedResult | ReplayBounds):
-            return "{" + ", ".join(table(given)) + "}"
-        if given and isinstance(given, tuple) and isinstance(given[0], tuple):
-            return "{" + ", ".join(f"{value(key)} = {value(item)}" for key, item in given) + "}"
-        if isinstance(given, list | frozenset | tuple):
-            return "[" + ", ".join(value(item) for item in given) + "]"
-        if isinstance(given, int | float):
-            return str(given).lower()
-        return json.dumps(str(given), ensure_ascii=False)
-
-    def table(record: Any) -> list[str]:
-        pairs = ((field.name, getattr(record, field.name)) for field in fields(record))
-        return [f"{name} = {value(given)}" for name, given in pairs if given not in {(), None}]
-
-    lines = []
-    for field in fields(recipe):
-        given = getattr(recipe, field.name)
-        if given is None:
-            continue
-        if is_dataclass(given):
-            lines += [f"[{field.name}]", *table(given)]
-        else:
-            lines.append(f"{field.name} = {value(given)}")
-    return "\n".join(lines)
 
 
 @pytest.fixture(scope="session")

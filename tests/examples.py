@@ -13,11 +13,13 @@ from release_tool.provenance.manifest import (
     Manifest,
     OutputsClaim,
     ParityClaim,
-    ParityInputClaim,
     RunClaim,
     RunInputs,
     RunOutputs,
+    SampleClaim,
+    SampleFileClaim,
     UpstreamClaim,
+    ValueClaim,
 )
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
@@ -40,6 +42,8 @@ def example_manifest() -> Manifest:
             commit=CommitId("ab" * 20),
             module_path="model/net.py",
             module_sha256=digest("module"),
+            modules={"model/net.py": digest("module")},
+            adapter=None,
             checkpoint_path="net.pth",
             checkpoint_sha256=digest("checkpoint"),
             checkpoint_tensors_sha256=digest("tensors"),
@@ -56,6 +60,8 @@ def example_manifest() -> Manifest:
             output_name="saliency_map",
             selected_upstream_output="d0",
             metadata_written=True,
+            inputs=(ValueClaim(name="input", type="float32", shape=(1, 3, "H", "W")),),
+            outputs=(ValueClaim(name="saliency_map", type="float32", shape=(1, 1, "H", "W")),),
         ),
         outputs=OutputsClaim(
             onnx_path="example_v1.onnx",
@@ -80,12 +86,15 @@ def example_gates() -> GatesClaim:
             operators={"Conv": 2, "Sigmoid": 1},
             size_bytes=1234,
         ),
-        lineage=LineageClaim(tensors=2, in_place=2),
+        lineage=LineageClaim(tensors=2, in_place=2, tied=(), unused=()),
         parity=ParityClaim(
             reference="torch float64",
-            inputs=(
-                ParityInputClaim(source="drawn", sha256=None, height=32, width=32),
-                ParityInputClaim(source="a.png", sha256=digest("png"), height=37, width=53),
+            samples=(
+                SampleClaim(axes={"H": 32, "W": 32}, files={}),
+                SampleClaim(
+                    axes={"H": 37, "W": 53},
+                    files={"input": SampleFileClaim(path="a.png", sha256=digest("png"))},
+                ),
             ),
             error_ratio_at_most=3.0,
             mean_error_ratio_at_most=2.0,

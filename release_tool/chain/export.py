@@ -71,7 +71,7 @@ def export_release(
         with progress.stage("gates"):
             torch = dict(export.toolchain)["torch"]
             proof = prove_export(model, checkpoint, recipe, torch=torch, claimed=export.skeleton)
-            for measured in export.parity.inputs:
+            for measured in export.parity.outputs:
                 progress.note(str(measured))
         replayed = replay and hold_replay(model, recipe.replay, checkout.published, progress)
         with progress.stage("manifest"):

@@ -20,11 +20,13 @@ from release_tool.provenance.manifest import (
     LineageClaim,
     OutputsClaim,
     ParityClaim,
-    ParityInputClaim,
     PublishedClaim,
     ReplayClaim,
+    SampleClaim,
+    SampleFileClaim,
 )
-from release_tool.recipes.recipe import ParitySpec, Recipe
+from release_tool.recipes.parity import ParitySpec
+from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.replay import ReplaySpec
 from release_tool.upstream.checkout import Checkout
 
@@ -101,7 +103,12 @@ def claim_gates(recipe: Recipe, proof: Proof, *, replayed: bool) -> GatesClaim:
             operators=dict(sorted(contract.operators)),
             size_bytes=contract.size,
         ),
-        lineage=LineageClaim(tensors=lineage.tensors, in_place=lineage.in_place),
+        lineage=LineageClaim(
+            tensors=lineage.tensors,
+            in_place=lineage.in_place,
+            tied=lineage.tied,
+            unused=lineage.unused,
+        ),
         parity=claim_parity(recipe.parity),
         replay=claim_replay(recipe.replay, replayed=replayed),
     )
@@ -139,12 +146,13 @@ def claim_parity(spec: ParitySpec) -> ParityClaim:
     """State the inputs and bounds of the parity gate, which passed."""
     return ParityClaim(
         reference="torch float64",
-        inputs=tuple(
-            ParityInputClaim(
-                source=each.picture.path if each.picture else "drawn",
-                sha256=each.picture.sha256 if each.picture else None,
-                height=each.height,
-                width=each.width,
+        samples=tuple(
+            SampleClaim(
+                axes=dict(each.axes),
+                files={
+                    name: SampleFileClaim(path=file.path, sha256=file.sha256)
+                    for name, file in each.files
+                },
             )
             for each in spec.chosen(full=False)
         ),

@@ -104,7 +104,7 @@ def fetch_and_verify(
                 source,
                 to.repo,
                 to.tag,
-                layout.limits(recipe.names, recipe.graph.max_model_bytes),
+                layout.limits(recipe.names, recipe.contract.limits.max_model_bytes),
                 place,
                 optional=layout.optional_names(recipe.names),
                 progress=progress,

@@ -30,7 +30,8 @@ def find_state_dict(unpickled: Unpickled) -> tuple[Tensor, ...]:
             raise InputError(f"the checkpoint's entry {name!r} is not a tensor")
         content = unpickled.bytes_of(reference)
         total += len(content)
-        tensors.append(Tensor(name, reference.storage.dtype, reference.shape, content))
+        memory = f"{reference.storage.key}+{reference.offset}{reference.shape}"
+        tensors.append(Tensor(name, reference.storage.dtype, reference.shape, content, memory))
     # Tensors that share storages could add up to far more than the file holds.
     if total > sum(len(storage) for storage in unpickled.storages.values()):
         raise InputError("the checkpoint has tensors that overlap in their storages")

@@ -9,12 +9,16 @@ from release_tool.core.digest import Sha256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """One entry of a state dict: `data` are its little-endian elements in C order."""
+    """One entry of a state dict: `data` are its little-endian elements in C order.
+
+    `memory` is the same for two names of one tensor.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     data: memoryview
+    memory: str = ""
 
 
 def digest_tensors(tensors: Iterable[Tensor]) -> Sha256:

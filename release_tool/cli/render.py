@@ -48,7 +48,7 @@ def show_export(state: State, outcome: "Outcome") -> None:
 
 
 def parity_rows(parity: "ParityReport") -> list[Row]:
-    """Say for each input what ONNX Runtime and PyTorch in float32 were off by."""
+    """Say for each output what ONNX Runtime and PyTorch were off by."""
     varied = f"{parity.unsaturated_share:.1%} unsaturated, range {parity.range:.2f}"
-    rows = [("parity", f"holds on {len(parity.inputs)} inputs; {varied}")]
-    return rows + [("", str(each)) for each in parity.inputs]
+    rows = [("parity", f"holds on {len(parity.outputs)} outputs; {varied}")]
+    return rows + [("", str(each)) for each in parity.outputs]

@@ -1,6 +1,6 @@
 """What the parent asks of the worker, as one JSON file in their private directory.
 
-Nothing secret and nothing unchecked goes in: the module and the checkpoint were audited before.
+Nothing secret and nothing unchecked goes in: the modules and the checkpoint were audited before.
 """
 
 from dataclasses import dataclass
@@ -12,54 +12,66 @@ import msgspec
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
-from release_tool.recipes.recipe import ParityBounds
+from release_tool.recipes.contract import ContractSpec
+from release_tool.recipes.network import AdapterPin, InputSpec, NetworkCall, OutputSpec
+from release_tool.recipes.parity import ParityBounds
 
-MAX_JOB_BYTES = 1024 * 1024
-JOB, MODULE, MODEL, REPORT = "job.json", "upstream_module.py", "model.onnx", "report.json"
-DRAWN = "drawn"
+MAX_JOB_BYTES = 16 * 1024 * 1024
+JOB, MODEL, REPORT = "job.json", "model.onnx", "report.json"
 
 
 @dataclass(frozen=True, slots=True)
-class JobInput:
-    """An input of the parity gate; `file` is the picture's name in the private directory."""
+class JobSample:
+    """A sample of the parity gate; `files` are by input, as named in the private directory."""
 
-    source: str
-    height: int
-    width: int
-    file: str | None
+    label: str
+    number: int
+    axes: dict[str, int]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What may be executed: `modules` are by path, as named in the private directory.
+
+    `others` are the paths of Python files of the checkout that must not be.
+    """
+
+    folder: str
+    modules: dict[str, str]
+    others: tuple[str, ...]
+    distributions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One export, or the parity of a model that is there: names, sizes, where the checkpoint is."""
+    """One export, or the parity of a model that is there: what is run, and on what."""
 
     task: Literal["export", "parity"]
-    class_name: str
-    module_path: str
+    code: Code
+    network: NetworkCall
+    adapter: AdapterPin | None
     checkpoint: str
     checkpoint_sha256: str
-    float_tensors: int
-    opset: int
-    input_name: str
-    input_channels: int
-    output_name: str
-    selected_output: int
-    height: int
-    width: int
-    max_model_bytes: int
+    tensors: int
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    axes: dict[str, int]
+    contract: ContractSpec
     metadata: dict[str, str]
-    inputs: tuple[JobInput, ...]
+    samples: tuple[JobSample, ...]
     bounds: ParityBounds
 
     def write(self, directory: Path) -> None:
         """Write the job where the worker looks for it."""
-        (directory / JOB).write_bytes(msgspec.json.encode(self))
+        (directory / JOB).write_bytes(msgspec.json.encode(self, enc_hook=str))
 
     @classmethod
     def read(cls, directory: Path) -> Self:
         """Read the job in the worker."""
         try:
-            return msgspec.json.decode(read_limited(directory / JOB, MAX_JOB_BYTES), type=cls)
+            content = read_limited(directory / JOB, MAX_JOB_BYTES)
+            return msgspec.json.decode(content, type=cls, dec_hook=lambda _, it: Sha256.parse(it))
         except msgspec.MsgspecError as error:
             raise InputError(f"the job is malformed: {error}") from error
 
@@ -67,8 +79,3 @@ class Job:
     def digest(self) -> Sha256:
         """The digest that the checkpoint's file must have."""
         return Sha256.parse(self.checkpoint_sha256)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """The model's input and output."""
-        return self.input_name, self.output_name

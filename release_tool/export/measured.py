@@ -20,16 +20,15 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True)
-class InputParity:
-    """One input: the errors of PyTorch in float32 and of ONNX Runtime, and what the latter may be.
+class OutputParity:
+    """One output on one sample: the errors of PyTorch as it is and of ONNX Runtime, and the bounds.
 
-    `source` is a picture's path in upstream's tree, or "drawn"; `unsaturated_share` the share of
-    outputs between 0.05 and 0.95.
+    Of an output of integers or truth values an element is off by 1 or by 0. `unsaturated_share` is
+    the share of elements between 0.05 and 0.95.
     """
 
-    source: str
-    height: int
-    width: int
+    sample: str
+    output: str
     torch: Errors
     onnxruntime: Errors
     bounds: Errors
@@ -37,8 +36,8 @@ class InputParity:
 
     def __str__(self) -> str:
         return (
-            f"{self.source.rpartition('/')[2]} at {self.height}x{self.width}: "
-            f"ONNX Runtime is off by {self.onnxruntime}, torch in float32 by {self.torch}; "
+            f"{self.sample}, {self.output}: "
+            f"ONNX Runtime is off by {self.onnxruntime}, torch by {self.torch}; "
             f"allowed are {self.bounds}"
         )
 
@@ -48,10 +47,11 @@ class ParityReport:
     """All comparisons of one export, every one within its bounds, and how varied the outputs were.
 
     The measured numbers differ between machines and thread counts; what is the same everywhere
-    are the inputs and the recipe's ratios. `range` is the largest output minus the smallest.
+    are the inputs and the recipe's ratios. `range` is, of the output of floats that varies least,
+    the largest value minus the smallest.
     """
 
-    inputs: tuple[InputParity, ...]
+    outputs: tuple[OutputParity, ...]
     unsaturated_share: float
     range: float
 

@@ -4,28 +4,36 @@ Names of nodes and values say nothing about wrappers, weights or paths; the byte
 graph alone. What the graph computes is not changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
 
 from release_tool.core.errors import GateError
+from release_tool.gates.graph import DATA_TYPES
+from release_tool.recipes.network import InputSpec, OutputSpec
 
-FLOAT = onnx.TensorProto.FLOAT
+Values = Sequence[InputSpec | OutputSpec]
 
 
-def normalise(raw: onnx.ModelProto, tensors: Sequence[str], prefix: str, output: str) -> bytes:
-    """Return the skeleton of a graph whose weights are inputs called `prefix` + state-dict key.
+def normalise(
+    raw: onnx.ModelProto,
+    tensors: Mapping[str, str],
+    own: Mapping[str, onnx.TensorProto],
+    inputs: Values,
+    outputs: Values,
+) -> bytes:
+    """Return the skeleton of a graph whose weights are inputs.
 
-    `tensors` are the state dict's float keys in order; each becomes an initializer without data.
-    Raises `GateError` where the graph has other weights than these.
+    `tensors` gives their names in the checkpoint by those in the graph, in state-dict order; each
+    that the graph reads becomes an initializer without data. `own` are an adapter's, by their names
+    in the graph; they become constants. Raises `GateError` where the graph has other weights.
     """
-    weights = {item.name.removeprefix(prefix): item for item in raw.graph.input[1:]}
-    if len(raw.graph.initializer) or set(weights) != set(tensors):
-        unused = sorted(set(tensors) - set(weights))
-        raise GateError(
-            f"the graph does not read {len(unused)} of the checkpoint's tensors "
-            f"({', '.join(unused[:3])})"
-        )
+    given = {item.name: item for item in raw.graph.input}
+    names = [spec.name for spec in inputs]
+    weights = {name: item for name, item in given.items() if name not in names}
+    strange = [name for name in weights if name not in tensors and name not in own]
+    if len(raw.graph.initializer) or strange or not given.keys() >= set(names):
+        raise GateError(f"the graph reads what is no tensor of the checkpoint: {strange[:3]}")
     model = onnx.ModelProto(
         ir_version=raw.ir_version,
         producer_name=raw.producer_name,
@@ -33,16 +41,19 @@ def normalise(raw: onnx.ModelProto, tensors: Sequence[str], prefix: str, output:
     )
     model.opset_import.extend(raw.opset_import)
     model.graph.name = "main_graph"
-    renamed = {weights[name].name: name for name in tensors}
-    model.graph.node.extend(renumber(list(raw.graph.node), renamed, output))
-    model.graph.initializer.extend(empty_tensor(name, weights[name]) for name in tensors)
-    model.graph.input.append(plain(raw.graph.input[0]))
-    model.graph.output.append(plain(raw.graph.output[0]))
+    constants = [constant(name, own[name]) for name in own if name in weights]
+    used = [name for name in tensors if name in weights]
+    kept = {name: name for name in (*names, *(spec.name for spec in outputs))}
+    renamed = kept | {name: tensors[name] for name in used}
+    model.graph.node.extend(renumber([*constants, *raw.graph.node], renamed, set(kept)))
+    model.graph.initializer.extend(empty_tensor(tensors[name], weights[name]) for name in used)
+    model.graph.input.extend(declare(spec) for spec in inputs)
+    model.graph.output.extend(declare(spec) for spec in outputs)
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def renumber(
-    nodes: list[onnx.NodeProto], renamed: dict[str, str], output: str
+    nodes: Iterable[onnx.NodeProto], renamed: Mapping[str, str], kept: set[str]
 ) -> list[onnx.NodeProto]:
     """Name each node by its operator and its place, and each value by the node that makes it."""
     renamed = dict(renamed)
@@ -51,28 +62,41 @@ def renumber(
         node = onnx.NodeProto()
         node.CopyFrom(old)
         node.name = f"{old.op_type}_{index}"
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
         for place, name in enumerate(old.output):
-            if name and name != output:
+            if name and name not in kept:
                 renamed[name] = f"{node.name}_{place}"
-        node.input[:] = [renamed.get(name, name) for name in old.input]
-        node.output[:] = [renamed.get(name, name) for name in old.output]
-        for attribute in node.attribute:
-            attribute.ClearField("doc_string")
+        rename(node, renamed)
         result.append(node)
     return result
+
+
+def rename(node: onnx.NodeProto, renamed: Mapping[str, str]) -> None:
+    """Give the values of a node, and of the graphs inside it, their new names; drop remarks."""
+    node.ClearField("doc_string")
+    node.ClearField("metadata_props")
+    node.input[:] = [renamed.get(name, name) for name in node.input]
+    node.output[:] = [renamed.get(name, name) for name in node.output]
+    for attribute in node.attribute:
+        attribute.ClearField("doc_string")
+        for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+            for value in graph.output:
+                value.name = renamed.get(value.name, value.name)
+            for inner in graph.node:
+                rename(inner, renamed)
+
+
+def constant(name: str, tensor: onnx.TensorProto) -> onnx.NodeProto:
+    """Make the node that gives a tensor of the adapter's own."""
+    return onnx.helper.make_node("Constant", [], [name], value=tensor)
 
 
 def empty_tensor(name: str, weight: onnx.ValueInfoProto) -> onnx.TensorProto:
     """Make an initializer that lacks nothing but its bytes."""
     kind = weight.type.tensor_type
-    if kind.elem_type != FLOAT:
-        raise GateError(f"the graph reads {name} as something other than float32")
     dims = [dimension.dim_value for dimension in kind.shape.dim]
-    return onnx.TensorProto(dims=dims, data_type=FLOAT, name=name)
+    return onnx.TensorProto(dims=dims, data_type=kind.elem_type, name=name)
 
 
-def plain(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
-    """Copy an input or output without its remarks."""
-    return onnx.ValueInfoProto(name=value.name, type=value.type)
+def declare(spec: InputSpec | OutputSpec) -> onnx.ValueInfoProto:
+    """Declare an input or output as the recipe has it."""
+    return onnx.helper.make_tensor_value_info(spec.name, DATA_TYPES[spec.type], spec.shape)

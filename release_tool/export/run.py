@@ -23,15 +23,17 @@ from release_tool.export.child import (
     check_installed,
     run_worker,
 )
-from release_tool.export.job import DRAWN, MODEL, MODULE, Job, JobInput
+from release_tool.export.importing import ADAPTER_FILE
+from release_tool.export.job import MODEL, Code, Job, JobSample
 from release_tool.export.measured import ParityReport
 from release_tool.export.worker import ERRORS
 from release_tool.recipes.metadata import make_metadata
-from release_tool.recipes.recipe import ParityInput, Recipe
+from release_tool.recipes.parity import Sample
+from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
 
 STEPS_BEFORE_PARITY = {"export": 4, "parity": 2}
-STEPS_OF_AN_INPUT = 3
+STEPS_OF_A_SAMPLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def export_model(
     Raises `InputError` for a checkpoint that is not the network's, `GateError` where a gate
     refuses, `UsageError` where torch, onnx or onnxruntime is not installed.
     """
-    job = make_job("export", checkpoint, recipe, full_parity=full_parity)
+    job = make_job("export", checkout, checkpoint, recipe, full_parity=full_parity)
     check_toolchain(recipe)
     with new_file(out) as temporary, temporary_directory() as private:
         temporary.touch()  # a directory that cannot be written is found out now, not after the work
@@ -89,9 +91,9 @@ def measure_model(
 
     Raises as `export_model` does.
     """
-    job = make_job("parity", checkpoint, recipe, full_parity=full_parity)
+    job = make_job("parity", checkout, checkpoint, recipe, full_parity=full_parity)
     check_toolchain(recipe)
-    content = read_limited(model, recipe.graph.max_model_bytes)
+    content = read_limited(model, recipe.contract.limits.max_model_bytes)
     with temporary_directory() as private:
         prepare(private, job, checkout)
         with writable(private):
@@ -102,17 +104,20 @@ def measure_model(
 
 def check_toolchain(recipe: Recipe) -> None:
     """Check that what the worker imports is installed; raises `UsageError`."""
-    check_installed((*NEEDED, "PIL") if recipe.parity.pictures else NEEDED)
+    images = {spec.name for spec in recipe.inputs if spec.drawn == "image"}
+    pictures = any(name in images for each in recipe.parity.samples for name, _ in each.files)
+    check_installed((*NEEDED, "PIL") if pictures else NEEDED)
 
 
 def prepare(private: Path, job: Job, checkout: Checkout) -> None:
     """Put into the worker's directory what it works on, in the bytes that were audited."""
     with writable(private):
         job.write(private)
-        (private / MODULE).write_bytes(checkout.module)
-        for item in job.inputs:
-            if item.file is not None:
-                (private / item.file).write_bytes(checkout.pictures[item.source])
+        contents = {**checkout.modules, **checkout.files}
+        if checkout.adapter is not None:
+            contents[ADAPTER_FILE] = checkout.adapter
+        for path, content in contents.items():
+            (private / stored_as(path)).write_bytes(content)
 
 
 def work(
@@ -120,7 +125,7 @@ def work(
 ) -> dict[str, Any]:
     """Let the worker do the job; raises the expected failure that it reports."""
     timeout = FULL_TIMEOUT_SECONDS if full else TIMEOUT_SECONDS
-    steps = STEPS_BEFORE_PARITY[job.task] + STEPS_OF_AN_INPUT * len(job.inputs)
+    steps = STEPS_BEFORE_PARITY[job.task] + STEPS_OF_A_SAMPLE * len(job.samples)
     with progress.bar(job.task, steps) as advance:
         report = run_worker(private, environment, timeout, advance)
     if "error" in report:
@@ -138,38 +143,52 @@ def describe(model: Path, report: dict[str, Any], name: str) -> Export:
     )
 
 
+def stored_as(path: str) -> str:
+    """Return under which name in the private directory a file of the checkout lies."""
+    return f"file-{Sha256.of_bytes(path.encode()).hex}"
+
+
 def make_job(
-    task: Literal["export", "parity"], checkpoint: Checkpoint, recipe: Recipe, *, full_parity: bool
+    task: Literal["export", "parity"],
+    checkout: Checkout,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    *,
+    full_parity: bool,
 ) -> Job:
     """Collect what the worker has to know."""
-    graph, parity = recipe.graph, recipe.parity
+    paths = [*checkout.modules, *([ADAPTER_FILE] if checkout.adapter is not None else [])]
     return Job(
         task=task,
-        class_name=recipe.upstream.class_name,
-        module_path=recipe.upstream.module_path,
+        code=Code(
+            folder=recipe.upstream.folder,
+            modules={path: stored_as(path) for path in paths},
+            others=checkout.others,
+            distributions=dict(recipe.upstream.distributions),
+        ),
+        network=recipe.network,
+        adapter=recipe.adapter,
         checkpoint=str(checkpoint.path.absolute()),
         checkpoint_sha256=str(checkpoint.digest),
-        float_tensors=recipe.checkpoint.tensors,
-        opset=graph.opset,
-        input_name=graph.input_name,
-        input_channels=graph.input_channels,
-        output_name=graph.output_name,
-        selected_output=graph.selected_output,
-        height=graph.height,
-        width=graph.width,
-        max_model_bytes=graph.max_model_bytes,
+        tensors=recipe.checkpoint.tensors,
+        inputs=recipe.inputs,
+        outputs=recipe.outputs,
+        axes=dict(recipe.axes),
+        contract=recipe.contract,
         metadata=make_metadata(recipe, checkpoint.digest),
-        inputs=make_inputs(parity.chosen(full=full_parity)),
-        bounds=parity.bounds,
+        samples=make_samples(recipe.parity.chosen(full=full_parity)),
+        bounds=recipe.parity.bounds,
     )
 
 
-def make_inputs(inputs: Iterable[ParityInput]) -> tuple[JobInput, ...]:
-    """Say where in its directory the worker finds each picture."""
-    made = []
-    for number, item in enumerate(inputs):
-        if item.picture is None:
-            made.append(JobInput(DRAWN, item.height, item.width, None))
-        else:
-            made.append(JobInput(item.picture.path, item.height, item.width, f"picture-{number}"))
-    return tuple(made)
+def make_samples(samples: Iterable[Sample]) -> tuple[JobSample, ...]:
+    """Say where in its directory the worker finds each file."""
+    return tuple(
+        JobSample(
+            label=each.label,
+            number=number,
+            axes=dict(each.axes),
+            files={name: stored_as(file.path) for name, file in each.files},
+        )
+        for number, each in enumerate(samples)
+    )

@@ -20,11 +20,13 @@ from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import GateError, InputError, ReleaseToolError, UsageError
 from release_tool.core.files import reason
-from release_tool.export.job import MODEL, MODULE, REPORT, Job
+from release_tool.export.containment import make_watch, watched
+from release_tool.export.importing import AuditedImporter, auditing, import_names
+from release_tool.export.job import MODEL, REPORT, Job
 from release_tool.gates.skeleton import filled
 
 if TYPE_CHECKING:
-    import torch
+    from release_tool.export.building import Interface
 
 ERRORS: dict[str, type[ReleaseToolError]] = {
     kind.__name__: kind for kind in (GateError, InputError, UsageError)
@@ -77,40 +79,53 @@ def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
     job = Job.read(directory)
     limit_resources(job)
     tensors = reopen(job)
+    importer = open_importer(job, directory)
     # Imported here and not above: this takes two seconds, and a job that fails earlier is spared.
-    from release_tool.export import convert  # noqa: PLC0415
-
-    step()
-    network = convert.build_network((directory / MODULE).read_bytes(), job)
-    convert.check_fit(network, tensors, job)
-    step()
-    report: dict[str, Any] = {}
-    if job.task == "export":
-        report["skeleton"] = str(export(directory, job, network, tensors, step))
-    else:
-        convert.load_tensors(network, tensors)
+    from release_tool.export import building, fitting  # noqa: PLC0415
     from release_tool.export.parity import make_references, measure_parity  # noqa: PLC0415
 
-    selected = convert.SelectedOutput(network, job.selected_output).eval()
-    references = make_references(selected, job.inputs, directory, step)
-    parity = measure_parity(references, directory / MODEL, job.names, job.bounds, step)
-    return report | {"parity": parity.to_json(), "toolchain": toolchain()}
+    step()
+    with watched(make_watch(directory)), auditing(importer):
+        network, upstream = building.build_network(job.network, job.adapter)
+        interface = building.Interface(network, upstream, job.inputs, job.outputs)
+        fitting.check_fit(upstream, tensors, job.network.name, job.tensors)
+        fitting.load_tensors(upstream, tensors)
+        step()
+        report: dict[str, Any] = {}
+        if job.task == "export":
+            report["skeleton"] = str(export(directory, job, interface, tensors, step))
+        references = make_references(interface, job.samples, directory, step)
+    parity = measure_parity(references, directory / MODEL, job.outputs, job.bounds, step)
+    return report | {"parity": parity.to_json(), "toolchain": toolchain(job)}
+
+
+def open_importer(job: Job, directory: Path) -> AuditedImporter:
+    """Read what may be executed from the private directory."""
+    code = job.code
+    return AuditedImporter(
+        folder=code.folder,
+        modules={path: (directory / file).read_bytes() for path, file in code.modules.items()},
+        others=frozenset(code.others),
+        distributions=import_names(code.distributions.items()),
+    )
 
 
 def export(
     directory: Path,
     job: Job,
-    network: "torch.nn.Module",
+    interface: "Interface",
     tensors: tuple[Tensor, ...],
     step: Callable[[], None],
 ) -> Sha256:
-    """Write the model, load the weights into `network`, and return the skeleton's digest."""
+    """Write the model and return the skeleton's digest."""
     from release_tool.export import convert, normalise  # noqa: PLC0415
 
-    raw = convert.trace(network, job, directory / "raw.onnx")
-    names = [name for name in network.state_dict() if not name.endswith(convert.COUNTER)]
-    skeleton = normalise.normalise(raw, names, f"{convert.WRAPPED}.", job.output_name)
-    convert.load_tensors(network, tensors)
+    convert.check_outputs(
+        interface, convert.run_network(interface, convert.make_examples(interface, job.axes))
+    )
+    raw = convert.trace(interface, job.axes, job.contract.opset, directory / "raw.onnx")
+    names, own = convert.name_tensors(interface, [tensor.name for tensor in tensors])
+    skeleton = normalise.normalise(raw, names, own, job.inputs, job.outputs)
     step()
     with (directory / MODEL).open("wb") as stream:
         stream.writelines(filled(skeleton, Tensors(tensors), job.metadata))
@@ -118,7 +133,7 @@ def export(
     return Sha256.of_bytes(skeleton)
 
 
-def toolchain() -> dict[str, str]:
+def toolchain(job: Job) -> dict[str, str]:
     """Name what made the model, with versions."""
     import numpy as np  # noqa: PLC0415
     import onnx  # noqa: PLC0415
@@ -131,6 +146,7 @@ def toolchain() -> dict[str, str]:
         "onnx": onnx.__version__,
         "onnxruntime": onnxruntime.__version__,
         "numpy": np.__version__,
+        **job.code.distributions,
     }
 
 
@@ -153,7 +169,7 @@ def reopen(job: Job) -> tuple[Tensor, ...]:
 def limit_resources(job: Job) -> None:
     """Bound every file that this process can write, its own log included; leave no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = 2 * job.max_model_bytes + LOG_ALLOWANCE_BYTES
+    most = 2 * job.contract.limits.max_model_bytes + LOG_ALLOWANCE_BYTES
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     if allowed != resource.RLIM_INFINITY:
         most = min(most, allowed)

@@ -4,20 +4,20 @@ Says nothing about where the weights come from (lineage) or what they compute (p
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError
-from release_tool.gates.graph import Census, check_graph
+from release_tool.gates.graph import DATA_TYPES, Census, check_graph
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.skeleton import digest_skeleton
 from release_tool.gates.wire import Message, Model, map_file, parse_model
-from release_tool.recipes.recipe import GraphSpec, Recipe
+from release_tool.recipes.contract import ContractSpec
+from release_tool.recipes.network import InputSpec, OutputSpec, shape_text
+from release_tool.recipes.recipe import Recipe
 
-FLOAT = 1
-"""TensorProto.DataType.FLOAT"""
 REFUSED_IN_MODEL = {
     "functions": "model-local functions, which can be named like a standard operator",
     "training_info": "training information",
@@ -54,20 +54,22 @@ def check_contract(path: Path, recipe: Recipe) -> ContractReport:
     """
     content = map_file(path)
     # 1. Size, before anything is parsed.
-    if len(content) > recipe.graph.max_model_bytes:
+    limits = recipe.contract.limits
+    if len(content) > limits.max_model_bytes:
         raise GateError(
             f"{path.name} has {len(content)} bytes, the consumer takes at most "
-            f"{recipe.graph.max_model_bytes}"
+            f"{limits.max_model_bytes}"
         )
     # 2. Canonical wire form: one reading, the same for every reader.
     model = parse_model(content)
     # 3. The envelope: versions, nothing beside the graph.
-    check_envelope(model.message, recipe.graph)
+    check_envelope(model.message, recipe.contract)
     # 4. The interface.
     graph = model.message.one("graph")
-    check_interface(graph, recipe.graph)
+    check_values(graph.all("input"), "input", recipe.inputs)
+    check_values(graph.all("output"), "output", recipe.outputs)
     # 5. Every node at any depth.
-    census = Census(recipe.graph)
+    census = Census(limits)
     check_graph(graph, (), 0, census)
     # 6. Metadata that means one thing only.
     metadata = parse_metadata(model.message)
@@ -80,11 +82,11 @@ def report(
     """Write down what the checks have seen."""
     graph = model.message.one("graph")
     skeleton = digest_skeleton(model)
-    known = [toolchain for toolchain, digest in recipe.graph.skeletons if digest == skeleton]
+    known = [toolchain for toolchain, digest in recipe.skeletons if digest == skeleton]
     return ContractReport(
         size=len(model.content),
         ir_version=model.message.one("ir_version"),
-        opset=recipe.graph.opset,
+        opset=recipe.contract.opset,
         producer=f"{model.message.one('producer_name', '')} "
         f"{model.message.one('producer_version', '')}".strip(),
         nodes=census.nodes,
@@ -99,7 +101,7 @@ def report(
     )
 
 
-def check_envelope(model: Message, spec: GraphSpec) -> None:
+def check_envelope(model: Message, spec: ContractSpec) -> None:
     """Check the versions, and that the model is a graph and nothing else."""
     for name, what in REFUSED_IN_MODEL.items():
         if model.has(name):
@@ -118,33 +120,32 @@ def check_envelope(model: Message, spec: GraphSpec) -> None:
         raise GateError(f"the model imports opset {found or 'none'} instead of {spec.opset}")
 
 
-def check_interface(graph: Message, spec: GraphSpec) -> None:
-    """Check names, types and shapes of the one input and the one output."""
-    for values, role, name, channels in (
-        (graph.all("input"), "input", spec.input_name, spec.input_channels),
-        (graph.all("output"), "output", spec.output_name, 1),
-    ):
-        names = [value.one("name", "") for value in values]
-        if names != [name]:
-            shown = ", ".join(repr(given[:80]) for given in names[:4]) or "nothing"
-            raise GateError(f"the model's {role} is {shown} instead of {name!r}")
-        check_image(values[0], f"{role} {name!r}", channels)
+def check_values(
+    values: Sequence[Message], role: str, specs: Sequence[InputSpec | OutputSpec]
+) -> None:
+    """Check names, types and shapes of all inputs or of all outputs, in their order."""
+    found, wanted = [value.one("name", "") for value in values], [spec.name for spec in specs]
+    if found != wanted:
+        shown = ", ".join(repr(given[:80]) for given in found[:4]) or "nothing"
+        expected = ", ".join(repr(name) for name in wanted)
+        raise GateError(f"the model's {role} is {shown} instead of {expected}")
+    for value, spec in zip(values, specs, strict=True):
+        check_tensor_type(value, f"{role} {spec.name!r}", spec)
 
 
-def check_image(value: Message, what: str, channels: int) -> None:
-    """Check that a value is float32 [1, channels, H, W] with H and W dynamic."""
+def check_tensor_type(value: Message, what: str, spec: InputSpec | OutputSpec) -> None:
+    """Check that a value is a tensor of the recipe's element type and shape, axes by name."""
     kind = value.one("type")
     tensor = kind.one("tensor_type") if kind else None
     if tensor is None or any(field.name != "tensor_type" for field in kind.fields):
         raise GateError(f"{what} is not a plain tensor")
-    if tensor.one("elem_type") != FLOAT:
-        raise GateError(f"{what} has element type {tensor.one('elem_type')} instead of float32")
+    if tensor.one("elem_type") != DATA_TYPES[spec.type]:
+        raise GateError(f"{what} has element type {tensor.one('elem_type')} instead of {spec.type}")
     shape = tensor.one("shape")
-    found = list(dimensions(shape)) if shape else []
-    wanted = [1, channels, "H", "W"]
-    if found != wanted:
-        shown = ", ".join(str(item)[:40] for item in found[:8])
-        raise GateError(f"{what} has shape [{shown}] instead of [1, {channels}, H, W]")
+    found = tuple(dimensions(shape)) if shape else None
+    if found != spec.shape:
+        shown = "none" if found is None else shape_text(str(item)[:40] for item in found[:8])
+        raise GateError(f"{what} has shape {shown} instead of {shape_text(spec.shape)}")
 
 
 def dimensions(shape: Message) -> Iterator[int | str]:

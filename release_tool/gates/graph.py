@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 
 from release_tool.core.errors import GateError
 from release_tool.gates.wire import Message
-from release_tool.recipes.recipe import GraphSpec
+from release_tool.recipes.contract import Limits
 
 MAX_NODES = 10_000
 # TensorProto.DataType -> bytes of one element. Strings, complex and sub-byte types are no business
 # of an image network.
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
+DATA_TYPES = {
+    "float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6, "int64": 7, "bool": 9,
+    "float16": 10, "float64": 11, "bfloat16": 16,
+}  # fmt: skip
+"""TensorProto.DataType by the name that torch and NumPy give to a type."""
 # AttributeProto.AttributeType -> the one field that may hold the value.
 ATTRIBUTE_FIELDS = {
     1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings", 9: "tensors",
@@ -36,7 +41,7 @@ Scopes = tuple[set[str], ...]
 class Census:
     """What was counted so far, against the limits of a recipe."""
 
-    spec: GraphSpec
+    limits: Limits
     nodes: int = 0
     parameters: int = 0
     depth: int = 0
@@ -48,15 +53,15 @@ class Census:
         self.operators[operator] += 1
         if self.nodes > MAX_NODES:
             raise GateError(f"the model has more than {MAX_NODES} nodes")
-        if self.operators["Loop"] > self.spec.max_loops:
-            raise GateError(f"the model has more than {self.spec.max_loops} Loop nodes")
+        if self.operators["Loop"] > self.limits.max_loops:
+            raise GateError(f"the model has more than {self.limits.max_loops} Loop nodes")
 
 
 def check_graph(graph: Message, outer: Scopes, depth: int, census: Census) -> None:
     """Check one graph; `outer` are the names that the graphs around it have given to values."""
-    if depth > census.spec.max_subgraph_depth:
+    if depth > census.limits.max_subgraph_depth:
         raise GateError(
-            f"{graph.path} is a subgraph more than {census.spec.max_subgraph_depth} levels deep"
+            f"{graph.path} is a subgraph more than {census.limits.max_subgraph_depth} levels deep"
         )
     census.depth = max(census.depth, depth)
     for name, what in REFUSED_IN_GRAPH.items():
@@ -134,7 +139,7 @@ def check_node(node: Message, census: Census) -> None:
     if node.one("domain", "") not in {"", "ai.onnx"} or node.has("overload"):
         domain = node.one("domain", "") or "with an overload"
         raise GateError(f"{node.path} is {operator[:80]!r} of the domain {domain[:80]!r}")
-    if operator not in census.spec.operators:
+    if operator not in census.limits.operators:
         raise GateError(f"{node.path} uses {operator[:80]!r}, which the consumer does not allow")
     for name in ("metadata_props", "device_configurations"):
         if node.has(name):

@@ -3,18 +3,19 @@
 Finding a tensor's bytes somewhere in the file would prove nothing: a decoy copy scores as well.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError
+from release_tool.gates.graph import DATA_TYPES, ELEMENT_BYTES
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.skeleton import CheckpointLike, TensorLike, digest_skeleton
 from release_tool.gates.wire import Message, open_model
 from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 
-ELEMENT_TYPES = {"float32": 1}
 COUNTER = "num_batches_tracked"
 """BatchNorm's training counter: part of a state dict, of no use to inference, never exported."""
 CHUNK_BYTES = 1024 * 1024
@@ -23,11 +24,17 @@ PRODUCER = "pytorch"
 
 @dataclass(frozen=True, slots=True)
 class LineageReport:
-    """What the proof has counted: tensors of the checkpoint, those in place, which graph."""
+    """What the proof has counted: tensors of the checkpoint, those in place, which graph.
+
+    `tied` names the ones that are the same memory of the checkpoint as one in place; `unused` the
+    ones that the recipe says the network does not use. These are all.
+    """
 
     tensors: int
     in_place: int
     skeleton: Sha256
+    tied: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def check_lineage(
@@ -41,8 +48,11 @@ def check_lineage(
     model = open_model(path)
     initializers = graph_of(model.message).all("initializer")
     tensors = {item.name: item for item in checkpoint.tensors if not item.name.endswith(COUNTER)}
-    # 1. The same names, no more and no less.
-    check_names([item.one("name", "") for item in initializers], list(tensors))
+    # 1. The names of the checkpoint, but for those that are known to be left out.
+    names = [item.one("name", "") for item in initializers]
+    tied = find_tied(checkpoint.tensors, names)
+    unused = [name for name in tensors if name in recipe.checkpoint.unused]
+    check_names(names, [name for name in tensors if name not in {*tied, *unused}])
     # 2. Type, shape and every byte of each.
     for initializer in initializers:
         check_place(initializer, tensors[initializer.one("name")])
@@ -56,7 +66,14 @@ def check_lineage(
             f"the graph is not the known one: its skeleton is {found}, expected {expected}",
             hint="every tensor is in place, but the nodes between them differ from the pinned ones",
         )
-    return LineageReport(len(tensors), len(tensors), found)
+    return LineageReport(len(tensors), len(names), found, tuple(tied), tuple(unused))
+
+
+def find_tied(tensors: Iterable[TensorLike], used: Iterable[str]) -> list[str]:
+    """Return the names of tensors that are, under another name, the very memory of one in use."""
+    names = set(used)
+    memory = {item.memory for item in tensors if item.name in names and item.memory}
+    return [item.name for item in tensors if item.name not in names and item.memory in memory]
 
 
 def check_metadata(model: Message, expected: dict[str, str]) -> None:
@@ -113,7 +130,7 @@ def check_names(found: list[str], expected: list[str]) -> None:
 def check_place(initializer: Message, tensor: TensorLike) -> None:
     """Check one tensor at its place: type, shape, bytes."""
     name = tensor.name[:120]
-    if initializer.one("data_type") != ELEMENT_TYPES.get(tensor.dtype):
+    if initializer.one("data_type") != DATA_TYPES.get(tensor.dtype):
         raise GateError(f"the tensor {name} is {tensor.dtype} in the checkpoint, not in the model")
     dims = tuple(initializer.all("dims"))
     if dims != tensor.shape:
@@ -122,7 +139,8 @@ def check_place(initializer: Message, tensor: TensorLike) -> None:
         )
     offset = first_difference(initializer.one("raw_data", memoryview(b"")), tensor.data)
     if offset is not None:
-        raise GateError(f"the tensor {name} differs from the checkpoint's in element {offset // 4}")
+        element = offset // ELEMENT_BYTES[DATA_TYPES[tensor.dtype]]
+        raise GateError(f"the tensor {name} differs from the checkpoint's in element {element}")
 
 
 def first_difference(left: memoryview, right: memoryview) -> int | None:

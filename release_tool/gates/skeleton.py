@@ -44,6 +44,10 @@ class TensorLike(Protocol):
     def data(self) -> memoryview:
         """The elements."""
 
+    @property
+    def memory(self) -> str:
+        """What is the same for two names of one tensor, or nothing where that is not known."""
+
 
 class TensorsLike(Protocol):
     """Whatever holds the tensors of a state dict, in its order."""

@@ -23,8 +23,9 @@ def make_attribution(
 ) -> bytes:
     """Write the licence asset's bytes from the recipe and upstream's own licence bytes."""
     upstream, credit, terms = recipe.upstream, recipe.attribution, recipe.license
+    opset = recipe.contract.opset
     lines = [
-        f"{recipe.names.model} is a conversion of {credit.title} ({upstream.class_name}).",
+        f"{recipe.names.model} is a conversion of {credit.title} ({recipe.network.name}).",
         "",
         credit.copyright,
         describe_terms(terms, recognised=recognised),
@@ -32,11 +33,11 @@ def make_attribution(
         *([f"Paper:       {credit.paper}"] if credit.paper else []),
         f"Repository:  {upstream.repo}",
         f"Commit:      {upstream.commit}",
-        f"Module:      {upstream.module_path} ({upstream.module_sha256})",
+        *(f"Module:      {path} ({digest})" for path, digest in upstream.modules),
         f"Checkpoint:  {recipe.checkpoint.path} ({checkpoint})",
         "",
         f"Changes{terms.modified}: the network and its trained weights were",
-        f"converted from PyTorch to ONNX opset {recipe.graph.opset}; the weights were not altered.",
+        f"converted from PyTorch to ONNX opset {opset}; the weights were not altered.",
     ]
     if terms.spdx == "MPL-2.0":
         lines += ["", "The source code form (MPL-2.0 section 3.2(a)) is in that repository."]

@@ -7,6 +7,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.provenance.manifest import (
     RUN_PROVENANCE_SCHEMA,
+    AdapterClaim,
     ExportClaim,
     FileClaim,
     GatesClaim,
@@ -17,7 +18,9 @@ from release_tool.provenance.manifest import (
     RunInputs,
     RunOutputs,
     UpstreamClaim,
+    ValueClaim,
 )
+from release_tool.recipes.network import InputSpec, OutputSpec
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
 
@@ -54,8 +57,10 @@ def claim_upstream(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -
     return UpstreamClaim(
         repo=checkout.repo,
         commit=checkout.commit,
-        module_path=recipe.upstream.module_path,
-        module_sha256=Sha256.of_bytes(checkout.module),
+        module_path=recipe.module_path,
+        module_sha256=Sha256.of_bytes(checkout.modules[recipe.module_path]),
+        modules={path: Sha256.of_bytes(content) for path, content in checkout.modules.items()},
+        adapter=claim_adapter(recipe, checkout),
         checkpoint_path=recipe.checkpoint.path,
         checkpoint_sha256=checkpoint.digest,
         checkpoint_tensors_sha256=checkpoint.tensors_digest,
@@ -65,18 +70,36 @@ def claim_upstream(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -
     )
 
 
+def claim_adapter(recipe: Recipe, checkout: Checkout) -> AdapterClaim | None:
+    """State the maintainer's own module around the network, where there is one."""
+    pin = recipe.adapter
+    if pin is None or checkout.adapter is None:
+        return None
+    return AdapterClaim(path=pin.path, sha256=Sha256.of_bytes(checkout.adapter), call=pin.call)
+
+
 def claim_export(recipe: Recipe) -> ExportClaim:
-    """State the interface that the model was exported with; every export writes metadata."""
-    graph = recipe.graph
+    """State the interface that the model was exported with; every export writes metadata.
+
+    The fork's own keys have room for one input and one output; of several they name the first.
+    """
+    first, result, axes = recipe.inputs[0], recipe.outputs[0], dict(recipe.axes)
     return ExportClaim(
-        opset=graph.opset,
-        height=graph.height,
-        width=graph.width,
-        input_name=graph.input_name,
-        output_name=graph.output_name,
-        selected_upstream_output=f"d{graph.selected_output}",
+        opset=recipe.contract.opset,
+        height=axes.get("H", 0),
+        width=axes.get("W", 0),
+        input_name=first.name,
+        output_name=result.name,
+        selected_upstream_output=result.selected,
         metadata_written=True,
+        inputs=tuple(claim_value(spec) for spec in recipe.inputs),
+        outputs=tuple(claim_value(spec) for spec in recipe.outputs),
     )
+
+
+def claim_value(spec: InputSpec | OutputSpec) -> ValueClaim:
+    """State one input or output."""
+    return ValueClaim(name=spec.name, type=spec.type, shape=spec.shape)
 
 
 def claim_run(
@@ -118,11 +141,11 @@ def claim_entrypoint() -> FileClaim:
 
 def claim_inputs(recipe: Recipe, checkout: Checkout, checkpoint: Checkpoint) -> RunInputs:
     """State what was read, as if the checkpoint lay where upstream has it."""
-    upstream = recipe.upstream
     return RunInputs(
         upstream_dir=FileClaim(path="upstream", exists=True, kind="directory"),
         upstream_module=FileClaim.file(
-            f"upstream/{upstream.module_path}", Sha256.of_bytes(checkout.module)
+            f"upstream/{recipe.module_path}",
+            Sha256.of_bytes(checkout.modules[recipe.module_path]),
         ),
         upstream_checkpoint=FileClaim.file(f"upstream/{recipe.checkpoint.path}", checkpoint.digest),
         upstream_license=FileClaim.file(

@@ -27,13 +27,26 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the manifest, which takes the fields that it has and no other."""
 
 
+class AdapterClaim(Claim, frozen=True, kw_only=True):
+    """The maintainer's own module around upstream's network, and what of it was called."""
+
+    path: Text
+    sha256: Sha256
+    call: Text
+
+
 class UpstreamClaim(Claim, frozen=True, kw_only=True):
-    """What the export started from; paths are relative to the upstream tree."""
+    """What the export started from; paths are relative to the upstream tree.
+
+    `module_path` is the module that the network is made by, `modules` all that could be executed.
+    """
 
     repo: Text
     commit: CommitId
     module_path: Text
     module_sha256: Sha256
+    modules: dict[Text, Sha256]
+    adapter: AdapterClaim | None
     checkpoint_path: Text
     checkpoint_sha256: Sha256
     checkpoint_tensors_sha256: Sha256
@@ -49,8 +62,19 @@ class LicenseClaim(Claim, frozen=True, kw_only=True):
     recognised: bool
 
 
+class ValueClaim(Claim, frozen=True, kw_only=True):
+    """One input or output of the model; an axis of any size has a name."""
+
+    name: Text
+    type: Text
+    shape: tuple[Count | Text, ...]
+
+
 class ExportClaim(Claim, frozen=True, kw_only=True):
-    """The interface of the model; `height` and `width` are the traced example's pixels."""
+    """The interface of the model; `height` and `width` are the traced example's pixels.
+
+    `input_name`, `output_name` and what is selected are of the first input and output.
+    """
 
     opset: Count
     height: Count
@@ -59,6 +83,8 @@ class ExportClaim(Claim, frozen=True, kw_only=True):
     output_name: Text
     selected_upstream_output: Text
     metadata_written: bool
+    inputs: tuple[ValueClaim, ...]
+    outputs: tuple[ValueClaim, ...]
 
 
 class OutputsClaim(Claim, frozen=True, kw_only=True):
@@ -81,19 +107,29 @@ class ContractClaim(Claim, frozen=True, kw_only=True):
 
 
 class LineageClaim(Claim, frozen=True, kw_only=True):
-    """How many tensors of the checkpoint there are, and how many stand at their place."""
+    """How many tensors of the checkpoint there are, and how many stand at their place.
+
+    `tied` are further names of tensors in place; `unused` are the ones that the network leaves out.
+    """
 
     tensors: Count
     in_place: Count
+    tied: tuple[Text, ...]
+    unused: tuple[Text, ...]
 
 
-class ParityInputClaim(Claim, frozen=True, kw_only=True):
-    """An input that was compared: a picture of upstream's tree with its digest, or "drawn"."""
+class SampleFileClaim(Claim, frozen=True, kw_only=True):
+    """A file of upstream's tree that an input was made of."""
 
-    source: Text
-    sha256: Sha256 | None
-    height: Count
-    width: Count
+    path: Text
+    sha256: Sha256
+
+
+class SampleClaim(Claim, frozen=True, kw_only=True):
+    """Inputs that were compared: the size of each named axis, and what was not drawn, by input."""
+
+    axes: dict[Text, Count]
+    files: dict[Text, SampleFileClaim]
 
 
 class ParityClaim(Claim, frozen=True, kw_only=True):
@@ -104,7 +140,7 @@ class ParityClaim(Claim, frozen=True, kw_only=True):
     """
 
     reference: Literal["torch float64"]
-    inputs: tuple[ParityInputClaim, ...]
+    samples: tuple[SampleClaim, ...]
     error_ratio_at_most: float
     mean_error_ratio_at_most: float
     error_floor: float

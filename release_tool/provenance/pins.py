@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from release_tool.core.errors import InputError
-from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.manifest import AdapterClaim, Manifest
 from release_tool.provenance.statement import Statement
 from release_tool.recipes.recipe import Recipe
 
@@ -36,15 +36,17 @@ def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
     A skeleton is pinned for each torch by itself; that of another one is not held against it.
     """
     upstream, pin = manifest.upstream, recipe.upstream
-    skeleton = manifest.outputs.skeleton_sha256
+    skeleton, modules = manifest.outputs.skeleton_sha256, dict(pin.modules)
     pinned_skeleton = recipe.skeleton_for(manifest.toolchain.get("torch", ""))
     return compare(
         [
             ("model_id", recipe.model_id, manifest.model_id),
             ("upstream.repo", pin.repo, upstream.repo),
             ("upstream.commit", pin.commit, upstream.commit),
-            ("upstream.module_path", pin.module_path, upstream.module_path),
-            ("upstream.module_sha256", pin.module_sha256, upstream.module_sha256),
+            ("upstream.module_path", recipe.module_path, upstream.module_path),
+            ("upstream.module_sha256", modules.get(recipe.module_path), upstream.module_sha256),
+            ("upstream.modules", modules, upstream.modules),
+            ("upstream.adapter", pinned_adapter(recipe), upstream.adapter),
             ("upstream.checkpoint_path", recipe.checkpoint.path, upstream.checkpoint_path),
             ("upstream.checkpoint_sha256", recipe.checkpoint.sha256, upstream.checkpoint_sha256),
             ("license.spdx", recipe.license.spdx, manifest.license.spdx),
@@ -53,6 +55,12 @@ def departures(manifest: Manifest, recipe: Recipe) -> tuple[Departure, ...]:
             ("outputs.skeleton_sha256", pinned_skeleton or skeleton, skeleton),
         ]
     )
+
+
+def pinned_adapter(recipe: Recipe) -> AdapterClaim | None:
+    """Return what a manifest has to claim of the adapter."""
+    pin = recipe.adapter
+    return None if pin is None else AdapterClaim(path=pin.path, sha256=pin.sha256, call=pin.call)
 
 
 def claimed_recipe(manifest: Manifest, recipe: Recipe) -> Recipe:

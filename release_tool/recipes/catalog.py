@@ -4,7 +4,7 @@ A file says for itself who made the thing and who releases it; a `base` lends it
 """
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from release_tool.recipes.u2netp import U2NETP
 
 RECIPES = {recipe.name: recipe for recipe in (U2NETP, U2NET)}
 RECIPE_FILE_LIMIT_BYTES = 256 * 1024
-LENT = ("graph", "parity")
-"""What a recipe takes over from its base, key by key."""
+LENT = ("network", "inputs", "outputs", "axes", "contract", "parity", "skeletons")
+"""What a recipe takes over from its base; of a table key by key."""
 
 
 def open_recipe(name_or_file: str) -> Recipe:
@@ -35,7 +35,8 @@ def open_recipe(name_or_file: str) -> Recipe:
             hint=f"there are {' and '.join(RECIPES)}; a recipe of your own is a .toml file",
         )
     path = Path(name_or_file)
-    return parse_recipe(read_limited(path, RECIPE_FILE_LIMIT_BYTES), str(path))
+    recipe = parse_recipe(read_limited(path, RECIPE_FILE_LIMIT_BYTES), str(path))
+    return replace(recipe, place=path.absolute().parent)
 
 
 def parse_recipe(content: bytes, what: str) -> Recipe:
@@ -51,7 +52,7 @@ def parse_recipe(content: bytes, what: str) -> Recipe:
 
 
 def lend(tables: dict[str, Any]) -> dict[str, Any]:
-    """Put under a recipe's graph and parity those of its base, if it names one."""
+    """Put under what a recipe says of its graph what its base says, if it names one."""
     given = dict(tables)
     base = given.pop("base", None)
     if base is None:
@@ -59,8 +60,11 @@ def lend(tables: dict[str, Any]) -> dict[str, Any]:
     if base not in RECIPES:
         raise InputError(f"base is none of {', '.join(RECIPES)}: {base!r}")
     for key in LENT:
-        values = getattr(RECIPES[base], key)
-        lent = {field.name: getattr(values, field.name) for field in fields(values)}
-        own = given.get(key, {})
-        given[key] = {**lent, **own} if isinstance(own, dict) else own
+        lent = getattr(RECIPES[base], key)
+        if is_dataclass(lent):
+            values = {field.name: getattr(lent, field.name) for field in fields(lent)}
+            own = given.get(key, {})
+            given[key] = {**values, **own} if isinstance(own, dict) else own
+        else:
+            given.setdefault(key, lent)
     return given

@@ -10,9 +10,10 @@ GITHUB_ACTIONS = "https://token.actions.githubusercontent.com"
 OWN = ("name", "upstream", "license", "checkpoint", "attribution", "publisher")
 """What nothing is taken over for: who made the thing, from what, and who releases it."""
 
-DRAWN_INPUTS = [
-    {"height": height, "width": width} for height, width in ((37, 53), (64, 96), (157, 251))
-]
+DRAWN_SAMPLES = 3
+
+GRAPH = ("network", "inputs", "outputs")
+"""What a network is, which only a base can say in a recipe's place."""
 
 
 def derive(tables: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +24,9 @@ def derive(tables: dict[str, Any]) -> dict[str, Any]:
     name = tables["name"]
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InputError(f"name is not of small letters, digits, _ and -: {name!r}")
-    if "graph" not in tables:
-        raise InputError("graph is missing", hint='give it, or base = "u2netp"')
+    for key in GRAPH:
+        if key not in tables:
+            raise InputError(f"{key} is missing", hint='give it, or base = "u2netp"')
     usual: dict[str, dict[str, Any]] = {
         "names": {
             "model": f"{name}_v1.onnx",
@@ -33,7 +35,8 @@ def derive(tables: dict[str, Any]) -> dict[str, Any]:
             "installed_model": f"{name}.onnx",
         },
         "formats": {"manifest_schema": f"{name}-export-manifest-v1", "metadata_prefix": ""},
-        "parity": {"inputs": DRAWN_INPUTS},
+        "contract": {},
+        "parity": {"samples": [{"axes": tables.get("axes", {})}] * DRAWN_SAMPLES},
         "publisher": {
             "workflow": "release.yml",
             "refs": ["refs/heads/main"],

@@ -20,8 +20,12 @@ def convert(kind: Any, given: Any, where: str) -> Any:
 
     Raises `InputError` that names the place.
     """
+    if kind is Any:
+        return given
     if isinstance(kind, UnionType):
-        return None if given is None else convert(get_args(kind)[0], given, where)
+        return convert_union(kind, given, where)
+    if get_origin(kind) is dict:
+        kind = dict
     if get_origin(kind) in (tuple, frozenset):
         return convert_many(kind, given, where)
     if isinstance(given, kind) and not (kind is int and isinstance(given, bool)):
@@ -33,6 +37,17 @@ def convert(kind: Any, given: Any, where: str) -> Any:
     if is_dataclass(kind):
         return convert_table(kind, given, where)
     raise wrong(kind.__name__, given, where)
+
+
+def convert_union(kind: UnionType, given: Any, where: str) -> Any:
+    """Give a value the one of several types that it can have; the first one where there is none."""
+    kinds = [each for each in get_args(kind) if each is not type(None)]
+    if given is None and len(kinds) < len(get_args(kind)):
+        return None
+    fitting = [each for each in kinds if type(given) is each]
+    if not fitting and len(kinds) > 1:
+        raise wrong(" or ".join(each.__name__ for each in kinds), given, where)
+    return convert((fitting or kinds)[0], given, where)
 
 
 def wrong(wanted: str, given: Any, where: str) -> InputError:
@@ -64,10 +79,14 @@ def convert_text(kind: Any, given: Any, where: str) -> Any:
 
 
 def convert_table(kind: Any, given: Any, where: str) -> Any:
-    """Build a dataclass from a table: no key that it has not, every field without a default."""
+    """Build a dataclass from a table: no key that it has not, every field without a default.
+
+    What two values are not compared by does not come from a file.
+    """
     if not isinstance(given, dict):
         raise wrong("object", given, where)
-    hints = get_type_hints(kind)
+    types = get_type_hints(kind)
+    hints = {field.name: types[field.name] for field in fields(kind) if field.compare}
     for key in given:
         if key not in hints:
             near = get_close_matches(key, hints, n=1)

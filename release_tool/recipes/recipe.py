@@ -1,7 +1,9 @@
 """The shape of a recipe, and nothing about any one model."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
@@ -14,7 +16,10 @@ from release_tool.core.names import (
 )
 from release_tool.core.refs import check_ref
 from release_tool.recipes import layout
+from release_tool.recipes.contract import ContractSpec
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.network import AdapterPin, InputSpec, NetworkCall, OutputSpec, axes_of
+from release_tool.recipes.parity import ParitySpec
 from release_tool.recipes.replay import ReplaySpec
 
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -23,25 +28,51 @@ METADATA_PREFIX = re.compile(r"([A-Za-z0-9_-]+\.){0,8}")
 
 @dataclass(frozen=True, slots=True)
 class UpstreamPin:
-    """The upstream project, fixed in advance: which commit, which files, which bytes."""
+    """The upstream project, fixed in advance: which commit, which files, which bytes.
+
+    `modules` are the files that may be executed, by their path in the checkout. What they import
+    is looked for under `root`: the top of the checkout, or `src` where all of them lie there.
+    `distributions` are the installed packages that they may import beside torch, with versions.
+    """
 
     repo: str
     commit: CommitId
-    module_path: str
-    module_sha256: Sha256
-    class_name: str
+    modules: tuple[tuple[str, Sha256], ...]
+    root: str | None = None
+    distributions: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        check_inner_path(self.module_path)
-        if not self.class_name.isidentifier():
-            raise InputError(f"not a class name: {self.class_name!r}")
+        paths = [path for path, _ in self.modules]
+        for path in (*paths, *([self.root] if self.root else ())):
+            check_inner_path(path)
+        if not paths:
+            raise InputError("upstream has no module that may be executed")
+        for path in paths:
+            if not path.endswith(".py") or not path.startswith(self.folder):
+                raise InputError(f"{path[:120]!r} is no module under {self.folder or 'the top'}")
+
+    @property
+    def folder(self) -> str:
+        """Where packages begin, as the beginning of a path: empty, or with a slash at its end."""
+        if self.root is not None:
+            return f"{self.root.strip('/')}/" if self.root.strip("./") else ""
+        paths = [path for path, _ in self.modules]
+        inner = all(path.startswith("src/") for path in paths) and "src/__init__.py" not in paths
+        return "src/" if inner else ""
+
+    def path_of(self, module: str) -> str | None:
+        """Return the path of a module by its dotted name, or None where none is pinned."""
+        place = self.folder + module.replace(".", "/")
+        paths = dict(self.modules)
+        return next((p for p in (f"{place}.py", f"{place}/__init__.py") if p in paths), None)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPin:
     """The checkpoint, fixed in advance; `path` is upstream's name for it, `tensors` its count.
 
-    `tensors` counts the float32 entries of the state dict, those that become initializers.
+    `tensors` counts the entries of the state dict but for BatchNorm's counters; of these `unused`
+    are the ones that the network does not use, and all others become initializers.
     `sources` are addresses to try in this order, upstream's own first; the digest alone decides.
     """
 
@@ -49,106 +80,10 @@ class CheckpointPin:
     sha256: Sha256
     tensors: int
     sources: tuple[str, ...] = ()
+    unused: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_inner_path(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class GraphSpec:
-    """The interface of the exported model and the limits that its consumer sets.
-
-    Tensors are float32 NCHW with dynamic H and W: `input_name` [1, `input_channels`, H, W] to
-    `output_name` [1, 1, H, W]. `height` and `width` are the pixels of the example that is traced.
-    `selected_output` is the index into the tuple that upstream's `forward` returns.
-    `skeletons` maps a toolchain, such as `torch 2.13.0`, to the digest of the only graph that it
-    may produce; an empty mapping pins nothing.
-    """
-
-    opset: int
-    ir_version: int
-    input_name: str
-    input_channels: int
-    output_name: str
-    selected_output: int
-    height: int
-    width: int
-    operators: frozenset[str]
-    max_model_bytes: int
-    max_loops: int
-    max_subgraph_depth: int
-    skeletons: tuple[tuple[str, Sha256], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture in upstream's tree, pinned like its module."""
-
-    path: str
-    sha256: Sha256
-
-    def __post_init__(self) -> None:
-        check_inner_path(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class ParityInput:
-    """One input of the parity gate, `height` by `width` pixels: a picture scaled to it, or drawn.
-
-    One that is `full` is used on demand only, because PyTorch in float64 takes minutes for it.
-    """
-
-    height: int
-    width: int
-    picture: Picture | None = None
-    full: bool = False
-
-    def __post_init__(self) -> None:
-        if min(self.height, self.width) < 1:
-            raise InputError(f"an input of {self.height}x{self.width} pixels has no pixel")
-
-
-@dataclass(frozen=True, slots=True)
-class ParityBounds:
-    """How far ONNX Runtime may be from PyTorch in float64.
-
-    On each input its largest absolute error may be `error_ratio` times that of PyTorch in float32,
-    and its mean one `mean_error_ratio` times, each plus `error_floor` for networks that are exact.
-    The mean varies less, so it sees smaller changes. So that agreement means something, at least
-    `unsaturated_share` of all outputs must lie between 0.05 and 0.95, and the largest output be
-    `least_range` above the smallest.
-    """
-
-    # Over some 150 inputs of trained, random and synthetic weights the largest error's ratio was
-    # 0.2 to 1.6, over 20 the mean error's 0.8 to 1.3 (x86-64).
-    error_ratio: float = 3.0
-    mean_error_ratio: float = 2.0
-    # A grey level is 4e-3. Weights that have learnt nothing leave PyTorch itself 6e-8 off.
-    error_floor: float = 1e-7
-    # The trained network leaves 2 to 30 % of a picture's map undecided.
-    unsaturated_share: float = 0.01
-    least_range: float = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class ParitySpec:
-    """The inputs on which ONNX Runtime is compared with PyTorch, and the bounds that hold there."""
-
-    inputs: tuple[ParityInput, ...]
-    bounds: ParityBounds = ParityBounds()
-
-    def __post_init__(self) -> None:
-        if all(each.full for each in self.inputs):
-            raise InputError("the parity gate needs an input that is used in every export")
-
-    def chosen(self, *, full: bool) -> tuple[ParityInput, ...]:
-        """Return the inputs of a default or of a full comparison."""
-        return tuple(each for each in self.inputs if full or not each.full)
-
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        """Every picture that is needed, once."""
-        return tuple(dict.fromkeys(each.picture for each in self.inputs if each.picture))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,22 +170,63 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One pinned, complete description of an export and of the release it becomes."""
+    """One pinned, complete description of an export and of the release it becomes.
+
+    `axes` has for each named axis the size that is traced. `skeletons` maps a toolchain, such as
+    `torch 2.13.0`, to the digest of the only graph that it may produce; an empty one pins nothing.
+    `place` is the directory of the recipe's file.
+    """
 
     name: str
     model_id: str
     tag: str
     upstream: UpstreamPin
     license: LicensePin
+    network: NetworkCall
     checkpoint: CheckpointPin
-    graph: GraphSpec
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    contract: ContractSpec
     parity: ParitySpec
     names: ReleaseNames
     formats: Formats
     attribution: Attribution
     publisher: Publisher
     replay: ReplaySpec | None = None
+    axes: tuple[tuple[str, int], ...] = ()
+    adapter: AdapterPin | None = None
+    skeletons: tuple[tuple[str, Sha256], ...] = ()
+    place: Path | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.inputs or not self.outputs:
+            raise InputError("a model has an input and an output")
+        names = [*(each.name for each in self.inputs), *(each.name for each in self.outputs)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"two inputs or outputs are called {twice[0]!r}")
+        check_axes(self.inputs, "axes", self.axes)
+        for number, sample in enumerate(self.parity.samples):
+            check_axes(self.inputs, f"parity.samples[{number}].axes", sample.axes)
+        if self.upstream.path_of(self.network.module) is None:
+            raise InputError(f"upstream.modules has no file of {self.network.module}")
+
+    @property
+    def module_path(self) -> str:
+        """The path of the module that the network is made by."""
+        return str(self.upstream.path_of(self.network.module))
 
     def skeleton_for(self, torch_version: str) -> Sha256 | None:
         """Return the pinned skeleton for an export made with this torch, if there is one."""
-        return dict(self.graph.skeletons).get(f"torch {torch_version.partition('+')[0]}")
+        return dict(self.skeletons).get(f"torch {torch_version.partition('+')[0]}")
+
+
+def check_axes(inputs: Iterable[InputSpec], where: str, sizes: Iterable[tuple[str, int]]) -> None:
+    """Check that there is a size for every named axis of the inputs, and no other."""
+    wanted = set(axes_of(inputs))
+    wrong = sorted(wanted.symmetric_difference(name for name, _ in sizes))
+    if wrong:
+        raise InputError(
+            f"{where}: the inputs have the axes {', '.join(sorted(wanted)) or 'none'}, and "
+            f"{wrong[0]} is {'missing' if wrong[0] in wanted else 'none of them'}"
+        )

@@ -1,17 +1,17 @@
 """U²-Net's full-size saliency network, from the same checkout as U2NETP."""
 
-from dataclasses import replace
-
 from release_tool.core.digest import Sha256
 from release_tool.recipes import consumer, saliency
+from release_tool.recipes.contract import MIB, ContractSpec
+from release_tool.recipes.network import NetworkCall
 from release_tool.recipes.recipe import CheckpointPin, Formats, Recipe, ReleaseNames
-from release_tool.recipes.u2netp import ATTRIBUTION, GRAPH, LICENSE, UPSTREAM
+from release_tool.recipes.u2netp import ATTRIBUTION, AXES, INPUTS, LICENSE, OUTPUTS, UPSTREAM
 
 U2NET = Recipe(
     name="u2net",
     model_id="u2net_mirror_v1",
     tag="u2net-mirror-v1",
-    upstream=replace(UPSTREAM, class_name="U2NET"),
+    upstream=UPSTREAM,
     license=LICENSE,
     # 176,290,937 bytes. Upstream's README names the first source, which puts a page before so
     # large a file (`upstream/drive.py`); the second is a mirror.
@@ -24,14 +24,15 @@ U2NET = Recipe(
             "https://huggingface.co/netradrishti/u2net-saliency/resolve/main/models/u2net.pth",
         ),
     ),
-    graph=replace(
-        GRAPH,
-        max_model_bytes=200 * consumer.MIB,
-        skeletons=(
-            (
-                "torch 2.13.0",
-                Sha256("be4cf95058d0b91b623ee5e1b082302b465740670022c12ab631ebe0a87fbe1d"),
-            ),
+    network=NetworkCall("model.u2net:U2NET", (3, 1)),
+    inputs=INPUTS,
+    outputs=OUTPUTS,
+    axes=AXES,
+    contract=ContractSpec("vmaf", opset=17, max_model_bytes=200 * MIB),
+    skeletons=(
+        (
+            "torch 2.13.0",
+            Sha256("be4cf95058d0b91b623ee5e1b082302b465740670022c12ab631ebe0a87fbe1d"),
         ),
     ),
     parity=saliency.PARITY,

@@ -3,13 +3,14 @@
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes import consumer, saliency
+from release_tool.recipes.contract import ContractSpec
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.network import InputSpec, NetworkCall, OutputSpec
 from release_tool.recipes.published import U2NETP_REPLAY
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
     Formats,
-    GraphSpec,
     Recipe,
     ReleaseNames,
     UpstreamPin,
@@ -19,9 +20,12 @@ from release_tool.recipes.recipe import (
 UPSTREAM = UpstreamPin(
     repo="https://github.com/xuebinqin/U-2-Net",
     commit=CommitId("ac7e1c817ecab7c7dff5ce6b1abba61cd213ff29"),
-    module_path="model/u2net.py",
-    module_sha256=Sha256("96dd7a19c7de4f13520ccfc1075ded3350ff4946493be3561b9918a46218f415"),
-    class_name="U2NETP",
+    modules=(
+        (
+            "model/u2net.py",
+            Sha256("96dd7a19c7de4f13520ccfc1075ded3350ff4946493be3561b9918a46218f415"),
+        ),
+    ),
 )
 
 LICENSE = LicensePin(
@@ -51,27 +55,9 @@ ATTRIBUTION = Attribution(
     "Pattern Recognition 106 (2020), 107404",
 )
 
-GRAPH = GraphSpec(
-    opset=17,
-    ir_version=8,
-    input_name="input",
-    input_channels=3,
-    output_name="saliency_map",
-    selected_output=0,
-    height=64,
-    width=96,
-    operators=consumer.OPERATORS,
-    max_model_bytes=50 * consumer.MIB,
-    max_loops=consumer.MAX_LOOPS,
-    max_subgraph_depth=consumer.MAX_SUBGRAPH_DEPTH,
-    # Computed from exports of two checkpoints with nothing in common; `gates/skeleton.py` says how.
-    skeletons=(
-        (
-            "torch 2.13.0",
-            Sha256("d8a1f7bbd4fdd9ed21595eda87066df406becaf0b23d0a81f93c750d4ff6fdbf"),
-        ),
-    ),
-)
+INPUTS = (InputSpec("input", (1, 3, "H", "W"), draw="image"),)
+OUTPUTS = (OutputSpec("saliency_map", (1, 1, "H", "W"), select=0),)
+AXES = (("H", 64), ("W", 96))
 
 U2NETP = Recipe(
     name="u2netp",
@@ -80,7 +66,18 @@ U2NETP = Recipe(
     upstream=UPSTREAM,
     license=LICENSE,
     checkpoint=CHECKPOINT,
-    graph=GRAPH,
+    network=NetworkCall("model.u2net:U2NETP", (3, 1)),
+    inputs=INPUTS,
+    outputs=OUTPUTS,
+    axes=AXES,
+    contract=ContractSpec("vmaf", opset=17),
+    # Computed from exports of two checkpoints with nothing in common; `gates/skeleton.py` says how.
+    skeletons=(
+        (
+            "torch 2.13.0",
+            Sha256("d8a1f7bbd4fdd9ed21595eda87066df406becaf0b23d0a81f93c750d4ff6fdbf"),
+        ),
+    ),
     parity=saliency.PARITY,
     names=ReleaseNames(
         model="u2netp_mirror_v1.onnx",

@@ -25,11 +25,11 @@ from release_tool.recipes.license import LicensePin
 from release_tool.recipes.recipe import (
     Attribution,
     CheckpointPin,
-    ParityInput,
     Publisher,
     Recipe,
     UpstreamPin,
 )
+from release_tool.recipes.saliency import sample
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
 
@@ -158,9 +158,7 @@ def make_recipe(checkpoint: bytes) -> Recipe:
         upstream=UpstreamPin(
             repo="https://rehearsal.invalid/U-2-Net",
             commit=COMMIT,
-            module_path="model/u2net.py",
-            module_sha256=Sha256.of_bytes(MODULE.encode()),
-            class_name="U2NETP",
+            modules=(("model/u2net.py", Sha256.of_bytes(MODULE.encode())),),
         ),
         license=LicensePin("Apache-2.0", "LICENSE", Sha256.of_bytes(license_text())),
         checkpoint=CheckpointPin(
@@ -168,12 +166,12 @@ def make_recipe(checkpoint: bytes) -> Recipe:
             sha256=Sha256.of_bytes(checkpoint),
             tensors=sum(tensor.storage == "FloatStorage" for tensor in tensors),
         ),
-        graph=replace(U2NETP.graph, skeletons=(("torch 2.13.0", SKELETON),)),
+        skeletons=(("torch 2.13.0", SKELETON),),
         parity=replace(
             U2NETP.parity,
-            inputs=(
-                *(ParityInput(*size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))),
-                ParityInput(160, 256, full=True),
+            samples=(
+                *(sample(*size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))),
+                sample(160, 256, full=True),
             ),
         ),
         attribution=Attribution(

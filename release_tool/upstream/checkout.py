@@ -11,7 +11,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited
 from release_tool.core.names import CommitId
-from release_tool.recipes.recipe import Picture, Recipe
+from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.git import WorkingCopy, open_repository
 from release_tool.upstream.license import check_license, find_notice
 
@@ -27,7 +27,9 @@ REGULAR_MODES = frozenset({"100644", "100755"})
 class Checkout:
     """An audited checkout; what it holds are the very bytes that were checked.
 
-    `pictures` are the parity gate's, `published` what a replay needs, by their path.
+    `modules` are the files that may be executed, `files` the parity gate's and `published` what a
+    replay needs, by their paths; `others` are the paths of all other Python files of the commit.
+    `adapter` is the maintainer's.
     `notice_path` names the NOTICE at the top of the tree, also where there is none; `recognised`
     tells whether the licence is word by word the one that the recipe names.
     """
@@ -35,13 +37,15 @@ class Checkout:
     directory: Path
     repo: str
     commit: CommitId
-    module: bytes
+    modules: Mapping[str, bytes]
     license: bytes
     notice: bytes | None
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     notice_path: str = "NOTICE"
     recognised: bool = True
     published: Mapping[str, bytes] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    adapter: bytes | None = None
 
 
 def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
@@ -58,30 +62,35 @@ def open_checkout(directory: Path, recipe: Recipe) -> Checkout:
                 hint=f"git -C {directory} checkout {pin.commit}",
             )
         # 2. The pinned files, read once; from here on these bytes are what counts.
-        module = read_source(repository.directory, pin.module_path)
-        check_digest(module, pin.module_path, pin.module_sha256)
+        modules = read_pinned(repository.directory, pin.modules)
+        adapter = read_adapter(recipe)
         # 3. The licence is what the release will say it is, and the very file that was audited.
         license_text = read_source(repository.directory, recipe.license.path)
         recognised = check_license(license_text, recipe.license)
         check_digest(license_text, recipe.license.path, recipe.license.sha256)
-        # 4. The pictures on which the export will be compared.
-        pictures = read_pictures(repository.directory, recipe.parity.pictures)
-        published = read_published(repository.directory, recipe)
+        # 4. The files on which the export will be compared.
+        samples = ((file.path, file.sha256) for file in recipe.parity.files)
+        files = read_pinned(repository.directory, samples)
+        results = recipe.replay.files if recipe.replay else ()
+        published = read_pinned(repository.directory, results)
         # 5. Nothing else was changed, openly or with the index told to look away.
         check_clean(repository, recipe)
         # 6. The NOTICE comes from the commit: no digest pins it.
         notice, name = read_notice(repository)
+        others = tuple(path for path in repository.python_files() if path not in modules)
         return Checkout(
-            directory,
-            pin.repo,
-            repository.commit,
-            module,
-            license_text,
-            notice,
-            pictures,
-            name,
-            recognised,
-            published,
+            directory=directory,
+            repo=pin.repo,
+            commit=repository.commit,
+            modules=modules,
+            license=license_text,
+            notice=notice,
+            files=files,
+            notice_path=name,
+            recognised=recognised,
+            published=published,
+            others=others,
+            adapter=adapter,
         )
 
 
@@ -93,23 +102,27 @@ def read_source(directory: Path, inner: str) -> bytes:
     return read_limited(path, MAX_SOURCE_BYTES)
 
 
-def read_pictures(directory: Path, pictures: Iterable[Picture]) -> dict[str, bytes]:
-    """Read the pictures that a recipe pins, each once."""
+def read_pinned(directory: Path, pins: Iterable[tuple[str, Sha256]]) -> dict[str, bytes]:
+    """Read files of the checkout and hold each against its pin."""
     read = {}
-    for picture in pictures:
-        content = read_source(directory, picture.path)
-        check_digest(content, picture.path, picture.sha256)
-        read[picture.path] = content
-    return read
-
-
-def read_published(directory: Path, recipe: Recipe) -> dict[str, bytes]:
-    """Read upstream's published results and their pictures, where the recipe pins any."""
-    read = {}
-    for path, digest in recipe.replay.files if recipe.replay else ():
+    for path, digest in pins:
         read[path] = read_source(directory, path)
         check_digest(read[path], path, digest)
     return read
+
+
+def read_adapter(recipe: Recipe) -> bytes | None:
+    """Read the maintainer's own module, which lies beside the recipe, if the recipe has one."""
+    pin = recipe.adapter
+    if pin is None:
+        return None
+    if recipe.place is None:
+        raise InputError(f"{pin.path} lies beside the recipe, which was read from no file")
+    content = read_source(recipe.place.resolve(), pin.path)
+    found = Sha256.of_bytes(content)
+    if found != pin.sha256:
+        raise InputError(f"the adapter {pin.path} has {found}, the recipe pins {pin.sha256}")
+    return content
 
 
 def check_digest(content: bytes, inner: str, expected: Sha256) -> None:

@@ -130,7 +130,7 @@ def copy(
 
     The limit is the model's: a checkpoint holds the same tensors and little else.
     """
-    host, limit = hop.name, recipe.graph.max_model_bytes
+    host, limit = hop.name, recipe.contract.limits.max_model_bytes
     too_large = f"{host} sends more than the {limit} bytes that {recipe.name} allows"
     declared = response.headers.get("content-length", "")
     total = int(declared) if declared.isascii() and declared.isdigit() else limit

@@ -135,6 +135,12 @@ class WorkingCopy:
                 blobs.append(Blob(path, object_id, mode))
         return blobs
 
+    def python_files(self) -> list[str]:
+        """Return the paths of all Python files of the commit."""
+        output = self.ask("ls-tree", "-r", "-z", "--name-only", self.commit.hex)
+        paths = output.decode(errors="replace").split("\0")
+        return [path for path in paths if path.endswith(".py")]
+
     def read(self, blob: Blob, limit_bytes: int) -> bytes:
         """Read a file from the commit, not from the working copy."""
         size = int(self.ask("cat-file", "-s", blob.object_id))

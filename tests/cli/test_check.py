@@ -56,11 +56,11 @@ def test_gates_are_chosen_by_name(run, rehearsed, standin):
     assert result.code == 0, result.err
     assert [line.split()[0] for line in result.out.splitlines() if line[0] != " "] == [
         "lineage", "skeleton", "parity"]  # fmt: skip
-    assert "drawn at 37x53: ONNX Runtime is off by" in result.out
+    assert "drawn at 37x53, saliency_map: ONNX Runtime is off by" in result.out
     document = run(*arguments, "--gate", "parity", "--json").document
     assert document.keys() == {"model", "parity"}
-    inputs = document["parity"]["inputs"]
-    assert all(each["onnxruntime"]["largest"] <= each["bounds"]["largest"] for each in inputs)
+    outputs = document["parity"]["outputs"]
+    assert all(each["onnxruntime"]["largest"] <= each["bounds"]["largest"] for each in outputs)
     assert run(*arguments, "--gate", "speed").code == 2
 
 

@@ -17,7 +17,7 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes.license import LicensePin
-from tests.conftest import write_recipe
+from release_tool.recipes.writing import write_recipe
 
 
 @pytest.fixture

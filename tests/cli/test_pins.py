@@ -11,8 +11,8 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher, Recipe
+from release_tool.recipes.writing import write_recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
-from tests.conftest import write_recipe
 
 REPO, TAG = "rehearsal/u2netp-mirror", "u2netp-mirror-v1"
 PUBLISHER = Publisher(RepoSlug.parse(REPO), "release.yml", ("refs/heads/main",), GITHUB_ISSUER)
@@ -38,10 +38,12 @@ def pinned(request, standin, tmp_path: Path) -> list[str]:
     recipe = standin.recipe
     if request.param == "a foreign network":
         upstream = replace(
-            recipe.upstream, repo="https://example.org/net", module_sha256=recipe.checkpoint.sha256
+            recipe.upstream,
+            repo="https://example.org/net",
+            modules=(("model/u2net.py", recipe.checkpoint.sha256),),
         )
         return write(tmp_path / "pinned.toml", replace(recipe, upstream=upstream))
-    checkpoint = replace(recipe.checkpoint, sha256=recipe.upstream.module_sha256)
+    checkpoint = replace(recipe.checkpoint, sha256=recipe.upstream.modules[0][1])
     return write(tmp_path / "pinned.toml", replace(recipe, checkpoint=checkpoint))
 
 
@@ -80,7 +82,7 @@ def test_it_is_refused_when_it_is_signed(run, world, exported, pinned, signing):
 
 def test_an_export_of_another_checkpoint_is_not_signed(run, world, standin, tmp_path, signing):
     recipe = standin.recipe
-    checkpoint = replace(recipe.checkpoint, sha256=recipe.upstream.module_sha256)
+    checkpoint = replace(recipe.checkpoint, sha256=recipe.upstream.modules[0][1])
     pinned = write(tmp_path / "pinned.toml", replace(recipe, checkpoint=checkpoint))
     sources = ["--upstream-dir", standin.checkout, "--checkpoint", standin.checkpoint]
     out = tmp_path / "dist"
@@ -122,7 +124,8 @@ def test_taken_in_spite_of_that_it_is_marked_at_every_stage(
     manifest = json.loads((exported / "u2netp_mirror_v1.manifest.json").read_text())
     assert manifest["unpinned"]
     assert set(manifest["unpinned"]) <= {
-        "upstream.repo", "upstream.module_sha256", "upstream.checkpoint_sha256"
+        "upstream.repo", "upstream.module_sha256", "upstream.modules",
+        "upstream.checkpoint_sha256"
     }  # fmt: skip
     again = run("sign", exported, *signing, *pinned, "--unpinned")
     assert "reusing the signatures" in again.err

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
-from tests.conftest import write_recipe
 
 PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
 

@@ -27,13 +27,13 @@ from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.catalog import parse_recipe
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.exchange import Response
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
-from tests.conftest import write_recipe
 from tests.test_import_table import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -290,7 +290,9 @@ def test_the_recipes_on_their_page_are_read_and_every_field_is_explained():
     for found in blocks(page, "toml"):
         parse_recipe(found["text"].encode(), page.name)
     said = " ".join(spans(page))
-    assert [field.name for field in fields(Recipe) if field.name not in said] == []
+    assert [
+        field.name for field in fields(Recipe) if field.compare and field.name not in said
+    ] == []
     assert [field.name for field in fields(Publisher) if field.name not in said] == []
 
 

@@ -15,9 +15,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from release_tool.core.errors import GateError
-from release_tool.export.job import Job
 from release_tool.export.measured import ParityReport
 from release_tool.export.parity import Reference, measure_parity
+from release_tool.recipes.recipe import Recipe
 
 GREY_LEVEL = 1 / 255
 MIDDLE = 0.5
@@ -337,7 +337,7 @@ class Judge:
     """Holds changed models against what PyTorch computes."""
 
     references: list[Reference]
-    job: Job
+    recipe: Recipe
     place: Path
 
     @property
@@ -348,14 +348,16 @@ class Judge:
     def measure(self, content: bytes) -> ParityReport:
         """Run the parity gate; raises `GateError`."""
         self.path.write_bytes(content)
-        job = self.job
-        return measure_parity(self.references, self.path, job.names, job.bounds, lambda: None)
+        recipe = self.recipe
+        return measure_parity(
+            self.references, self.path, recipe.outputs, recipe.parity.bounds, lambda: None
+        )
 
     def hold(self, content: bytes, change: Change) -> None:
         """Require what the table says of a change."""
         if change.unseen:
             report = self.measure(content)
-            assert max(each.onnxruntime.largest for each in report.inputs) < GREY_LEVEL
+            assert max(each.onnxruntime.largest for each in report.outputs) < GREY_LEVEL
         else:
             with pytest.raises(GateError, match=r"parity against torch|returns shape|does not run"):
                 self.measure(content)

@@ -3,22 +3,19 @@
 import pytest
 
 from release_tool.core.errors import GateError
-from release_tool.export import convert
 from release_tool.export.parity import make_references
-from release_tool.export.run import make_job
+from release_tool.export.run import make_samples
 from release_tool.gates.lineage import check_lineage
-from release_tool.rehearsal.upstream import MODULE
+from tests.export.built import loaded
 from tests.export.power import CHANGES, Judge, changed
 
 
 @pytest.fixture(scope="module")
 def judge(inputs, tmp_path_factory):
-    job = make_job("parity", inputs.checkpoint, inputs.recipe, full_parity=False)
-    network = convert.build_network(MODULE.encode(), job)
-    convert.load_tensors(network, inputs.checkpoint.tensors)
-    selected = convert.SelectedOutput(network, job.selected_output).eval()
+    network = loaded(inputs.recipe, inputs.checkpoint)
+    samples = make_samples(inputs.recipe.parity.chosen(full=False))
     place = tmp_path_factory.mktemp("power")
-    return Judge(make_references(selected, job.inputs, place, lambda: None), job, place)
+    return Judge(make_references(network, samples, place, lambda: None), inputs.recipe, place)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)

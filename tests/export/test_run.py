@@ -19,12 +19,12 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import GateError, InputError, UsageError
 from release_tool.export.child import check_installed, child_environment, last_line, run_worker
 from release_tool.export.job import Job
-from release_tool.export.run import make_job
+from release_tool.export.run import make_job, stored_as
 from release_tool.recipes.metadata import make_metadata
-from release_tool.recipes.recipe import ParityInput
+from release_tool.recipes.saliency import sample
 from release_tool.rehearsal.upstream import MODULE, make_upstream
 
-QUICK = (ParityInput(32, 32),)
+QUICK = (sample(32, 32),)
 
 
 class Listener:
@@ -49,14 +49,13 @@ class Listener:
         self.steps += count
 
 
-def quick(inputs, **graph):
+def quick(inputs, **changes):
     """Give a recipe whose parity is measured at one small size."""
-    parity = replace(inputs.recipe.parity, inputs=QUICK)
-    return replace(inputs.recipe, parity=parity, graph=replace(inputs.recipe.graph, **graph))
+    return replace(inputs.recipe, parity=replace(inputs.recipe.parity, samples=QUICK), **changes)
 
 
 def with_module(inputs, source: str):
-    return replace(inputs.checkout, module=source.encode())
+    return replace(inputs.checkout, modules={"model/u2net.py": source.encode()})
 
 
 def nothing_left(directory: Path) -> bool:
@@ -87,12 +86,12 @@ def test_progress_is_told_step_by_step_and_the_report_is_complete(inputs, tmp_pa
     assert listener.steps == 16
     assert export.model.digest == Sha256.of_file(model)
     assert export.model.name == "m.onnx"
-    assert export.skeleton == inputs.recipe.graph.skeletons[0][1]
+    assert export.skeleton == inputs.recipe.skeletons[0][1]
     assert [name for name, _ in export.toolchain] == [
         "python", "torch", "onnx", "onnxruntime", "numpy"]  # fmt: skip
-    sizes = [(item.source, item.height, item.width) for item in export.parity.inputs]
-    assert sizes == [("drawn", *size) for size in ((32, 32), (37, 53), (64, 96), (96, 128))]
-    for item in export.parity.inputs:
+    labels = [item.sample for item in export.parity.outputs]
+    assert labels == [f"drawn at {size}" for size in ("32x32", "37x53", "64x96", "96x128")]
+    for item in export.parity.outputs:
         assert 0 < item.onnxruntime.mean < item.onnxruntime.largest <= item.bounds.largest
     assert export.parity.unsaturated_share >= inputs.recipe.parity.bounds.unsaturated_share
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.onnx"]
@@ -111,7 +110,7 @@ def test_exports_in_processes_of_their_own_give_the_same_bytes(inputs, tmp_path,
         "place = pathlib.Path(sys.argv[1])\n"
         "made = make_upstream(place / 'in')\n"
         "parity = dataclasses.replace(made.recipe.parity, \n"
-        "                             inputs=made.recipe.parity.inputs[:1])\n"
+        "                             samples=made.recipe.parity.samples[:1])\n"
         "recipe = dataclasses.replace(made.recipe, parity=parity)\n"
         "checkpoint = made.checkpoint.rename(place / sys.argv[2])\n"
         "outcome = export_release(Source(made.checkout, checkpoint), recipe,\n"
@@ -169,11 +168,12 @@ def test_a_checkpoint_that_changes_meanwhile_is_noticed(inputs, tmp_path):
 
 
 def test_full_parity_adds_the_large_sizes(inputs, tmp_path):
-    parity = replace(inputs.recipe.parity, inputs=(*QUICK, ParityInput(40, 48, full=True)))
+    parity = replace(inputs.recipe.parity, samples=(*QUICK, sample(40, 48, full=True)))
     recipe = replace(inputs.recipe, parity=parity)
     listener = Listener()
     export = inputs.export(tmp_path / "m.onnx", recipe=recipe, full_parity=True, progress=listener)
-    assert [(item.height, item.width) for item in export.parity.inputs] == [(32, 32), (40, 48)]
+    labels = [item.sample for item in export.parity.outputs]
+    assert labels == ["drawn at 32x32", "drawn at 40x48"]
     assert listener.steps == 10
 
 
@@ -190,7 +190,7 @@ def test_no_secret_reaches_the_code_of_upstream(inputs, tmp_path):
         **os.environ, "GH_TOKEN": "x", "GITHUB_TOKEN": "x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
         "ACTIONS_ID_TOKEN_REQUEST_URL": "x", "AWS_SECRET_ACCESS_KEY": "x", "OMP_SECRET": "x",
     }  # fmt: skip
-    with pytest.raises(GateError, match=r"RuntimeError: seen=\[\] home=None"):
+    with pytest.raises(InputError, match=r"RuntimeError: seen=\[\] home=None"):
         inputs.export(
             tmp_path / "m.onnx", checkout=with_module(inputs, source), environment=environment
         )
@@ -220,7 +220,10 @@ def test_the_audited_bytes_are_run_and_what_they_print_disturbs_nothing(
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("raise ValueError('\\x1b[31mred')", r"exit code 1: ValueError: \?\[31mred"),
+        (
+            "raise ValueError('\\x1b[31mred')",
+            r"ValueError: .*red \(model/u2net.py line 1\)",
+        ),
         ("import os; os._exit(0)", "exit code 0"),
         ("import os; os.kill(os.getpid(), 9)", "signal 9"),
         ("def broken(:", "SyntaxError"),
@@ -228,14 +231,14 @@ def test_the_audited_bytes_are_run_and_what_they_print_disturbs_nothing(
     ],
 )
 def test_upstream_code_that_fails_is_one_line_of_error(inputs, tmp_path, source, words):
-    with pytest.raises(GateError, match=words) as caught:
+    with pytest.raises((GateError, InputError), match=words) as caught:
         inputs.export(tmp_path / "m.onnx", checkout=with_module(inputs, source))
     assert "\n" not in caught.value.message
     assert nothing_left(tmp_path)
 
 
 def test_a_worker_that_takes_too_long_is_stopped(inputs, tmp_path):
-    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     assert Job.read(tmp_path) == job
     with pytest.raises(GateError, match="took too long"):
@@ -256,7 +259,7 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
         "place = pathlib.Path(sys.argv[1])\n"
         "made = make_upstream(place / 'in')\n"
         "checkout = dataclasses.replace(open_checkout(made.checkout, made.recipe),\n"
-        "                               module=sys.argv[2].encode())\n"
+        "                               modules={'model/u2net.py': sys.argv[2].encode()})\n"
         "checkpoint = open_checkpoint(made.checkpoint, made.recipe)\n"
         "try:\n"
         "    export_model(checkout, checkpoint, made.recipe, place / 'out' / 'm.onnx')\n"
@@ -266,7 +269,8 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
     (tmp_path / "tmp").mkdir()
     parent = subprocess.Popen(
         [sys.executable, "-P", "-c", script, str(tmp_path), source],
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        # What lies on the path of modules may be opened.
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(tmp_path)},
     )
     worker = int(fifo.read_text())
     parent.send_signal(signal.SIGINT)
@@ -279,11 +283,11 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(inputs, tmp_path):
 
 def test_a_worker_whose_parent_is_killed_ends_by_itself(inputs, tmp_path):
     """Its standard input closes; nothing else tells it."""
-    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=False)
+    job = make_job("export", inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=False)
     job.write(tmp_path)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    (tmp_path / "upstream_module.py").write_text(
+    (tmp_path / stored_as("model/u2net.py")).write_text(
         f"import time\nopen({str(fifo)!r}, 'w').write('here')\ntime.sleep(600)\n"
     )
     reader, writer = os.pipe()
@@ -304,7 +308,7 @@ def test_a_worker_whose_parent_is_killed_ends_by_itself(inputs, tmp_path):
 
 def test_an_existing_file_is_replaced_only_by_a_good_one(inputs, tmp_path):
     (tmp_path / "m.onnx").write_text("old")
-    with pytest.raises(GateError):
+    with pytest.raises(InputError):
         inputs.export(tmp_path / "m.onnx", checkout=with_module(inputs, "raise ValueError"))
     assert (tmp_path / "m.onnx").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx"]
@@ -323,7 +327,7 @@ def test_an_output_directory_that_cannot_be_made_is_an_input_error_before_any_wo
 def test_no_private_directory_stays_behind(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    with pytest.raises(GateError):
+    with pytest.raises(InputError):
         inputs.export(tmp_path / "m.onnx", checkout=with_module(inputs, "raise ValueError"))
     assert nothing_left(tmp_path / "tmp")
 
@@ -342,7 +346,7 @@ def test_a_silent_worker_is_quoted_as_such(tmp_path):
 
 
 def test_a_report_survives_json(inputs, tmp_path):
-    job = make_job("export", inputs.checkpoint, inputs.recipe, full_parity=True)
+    job = make_job("export", inputs.checkout, inputs.checkpoint, inputs.recipe, full_parity=True)
     job.write(tmp_path)
     fields = json.loads((tmp_path / "job.json").read_bytes())
     assert fields["checkpoint_sha256"] == str(inputs.checkpoint.digest)

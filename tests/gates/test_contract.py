@@ -379,8 +379,8 @@ def test_a_large_model_is_checked_in_bounded_memory_without_onnx(exported, tmp_p
         "import sys, pathlib, dataclasses\n"
         "from release_tool.gates.contract import check_contract\n"
         "from release_tool.recipes.u2netp import U2NETP\n"
-        "graph = dataclasses.replace(U2NETP.graph, max_model_bytes=2**31)\n"
-        "recipe = dataclasses.replace(U2NETP, graph=graph)\n"
+        "contract = dataclasses.replace(U2NETP.contract, max_model_bytes=2**31)\n"
+        "recipe = dataclasses.replace(U2NETP, contract=contract)\n"
         "try:\n"
         "    check_contract(pathlib.Path(sys.argv[1]), recipe)\n"
         "except Exception as error:\n"
@@ -416,6 +416,6 @@ def test_the_metadata_of_a_large_model_costs_neither_time_nor_memory(exported, t
 
 
 def test_a_recipe_of_other_limits_is_obeyed(exported):
-    graph = replace(exported.recipe.graph, operators=frozenset({"Conv"}))
+    contract = replace(exported.recipe.contract, forbid=frozenset({"Resize"}))
     with pytest.raises(GateError, match="which the consumer does not allow"):
-        check_contract(exported.model, replace(exported.recipe, graph=graph))
+        check_contract(exported.model, replace(exported.recipe, contract=contract))

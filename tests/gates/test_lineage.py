@@ -35,7 +35,7 @@ def test_every_tensor_of_the_exported_model_is_in_place(exported):
     report = check_lineage(exported.model, exported.checkpoint, exported.recipe)
     assert report == exported.proof.lineage
     assert (report.tensors, report.in_place) == (80, 80)
-    assert report.skeleton == exported.recipe.graph.skeletons[0][1] == skeleton_of(exported.model)
+    assert report.skeleton == exported.recipe.skeletons[0][1] == skeleton_of(exported.model)
 
 
 def test_skeleton_and_checkpoint_give_the_model_back(exported):
@@ -252,7 +252,7 @@ def test_a_given_skeleton_takes_the_place_of_the_pinned_one(exported):
         check_lineage(
             exported.model, exported.checkpoint, exported.recipe, skeleton=Sha256("0" * 64)
         )
-    unpinned = replace(exported.recipe, graph=replace(exported.recipe.graph, skeletons=()))
+    unpinned = replace(exported.recipe, skeletons=())
     with pytest.raises(GateError, match=r"pins no graph for the producer 'pytorch 2.13.0'"):
         check_lineage(exported.model, exported.checkpoint, unpinned)
     given = exported.export.skeleton
@@ -333,7 +333,9 @@ def test_no_change_of_the_graph_passes(exported, tmp_path, data):
     node = nodes[index]
     match data.draw(st.sampled_from(["operator", "input", "attribute", "drop", "copy", "swap"])):
         case "operator":
-            node.op_type = data.draw(st.sampled_from(sorted(exported.recipe.graph.operators)))
+            node.op_type = data.draw(
+                st.sampled_from(sorted(exported.recipe.contract.limits.operators))
+            )
         case "input" if node.input:
             names = [output for item in nodes for output in item.output]
             place = data.draw(st.integers(0, len(node.input) - 1))

@@ -87,7 +87,8 @@ def test_the_metadata_has_the_forks_keys_in_its_order(model: onnx.ModelProto, st
 def test_the_manifest_has_the_forks_keys_and_ours_beside_them(manifest: Any):
     forks = {"schema", "model_id", "upstream", "export", "outputs", "run_provenance"}
     assert set(manifest) == forks | {"gates", "license", "toolchain", "unpinned"}
-    assert set(manifest["upstream"]) - {"checkpoint_tensors_sha256"} == {
+    ours = {"checkpoint_tensors_sha256", "modules", "adapter"}
+    assert set(manifest["upstream"]) - ours == {
         "repo",
         "commit",
         "module_path",
@@ -109,6 +110,8 @@ def test_the_manifest_has_the_forks_keys_and_ours_beside_them(manifest: Any):
         "input_name",
         "output_name",
         "selected_upstream_output",
+        "inputs",
+        "outputs",
         "metadata_written",
     }
     assert set(manifest["outputs"]) - {"skeleton_sha256"} == {"onnx_path", "onnx_sha256"}

@@ -28,7 +28,7 @@ STORE = "https://store.test/blob"
 REPO, TAG = RepoSlug.parse("o/r"), Tag.parse("v1")
 LISTING = f"{API}/repos/o/r/releases/tags/v1"
 NAMES = U2NETP.names
-LIMITS = layout.limits(NAMES, U2NETP.graph.max_model_bytes)
+LIMITS = layout.limits(NAMES, U2NETP.contract.limits.max_model_bytes)
 NEEDED = [name for name in LIMITS if name != NAMES.notice]
 CONTENTS = {name: f"content of {name}".encode() * 20 for name in NEEDED}
 DIGEST = Sha256.of_bytes(b"model")

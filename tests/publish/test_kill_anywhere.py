@@ -132,7 +132,7 @@ def look_as_a_consumer(world, signed, place):
             make_read_api(client, world.stand_in.api, None),
             world.repo,
             signed.tag,
-            layout.limits(U2NETP.names, U2NETP.graph.max_model_bytes),
+            layout.limits(U2NETP.names, U2NETP.contract.limits.max_model_bytes),
             place,
         )
         if world.visible() is None:

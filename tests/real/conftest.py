@@ -46,7 +46,7 @@ def upstream_dir() -> Path:
 def trained(upstream_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     place = tmp_path_factory.mktemp("trained")
     content = fetch_onnx(place)
-    network = make_network(open_checkout(upstream_dir, U2NETP), U2NETP.upstream.class_name)
+    network = make_network(open_checkout(upstream_dir, U2NETP), U2NETP)
     checkpoint = place / "u2netp.pth"
     checkpoint.write_bytes(encode_checkpoint(unfold(content, network)))
     return Trained(upstream_dir, content, checkpoint)

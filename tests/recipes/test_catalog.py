@@ -10,20 +10,17 @@ from release_tool.core.errors import InputError, UsageError
 from release_tool.core.names import check_inner_path
 from release_tool.recipes.catalog import RECIPES, open_recipe, parse_recipe
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
+from release_tool.recipes.parity import ParityBounds, Sample, SampleFile
 from release_tool.recipes.recipe import (
     Formats,
-    ParityBounds,
-    ParityInput,
-    Picture,
     Recipe,
 )
+from release_tool.recipes.saliency import sample
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.recipes.writing import write_recipe
 
 DIGEST = "sha256:" + "ab" * 32
-
-
-PICTURE = f'{{ path = "a.png", sha256 = "{DIGEST}" }}'
 
 
 def test_the_two_recipes_are_found_by_name():
@@ -67,9 +64,7 @@ name = "mynet"
 [upstream]
 repo = "https://example.org/mynet"
 commit = "{"12" * 20}"
-module_path = "mynet/net.py"
-module_sha256 = "{DIGEST}"
-class_name = "Net"
+modules = {{ "mynet/net.py" = "{DIGEST}" }}
 
 [license]
 spdx = "MIT"
@@ -81,20 +76,29 @@ path = "weights/mynet.pth"
 sha256 = "{DIGEST}"
 tensors = 12
 
-[graph]
+[network]
+call = "mynet.net:Net"
+arguments = {{ classes = 10 }}
+
+[[inputs]]
+name = "image"
+shape = [1, 3, "H", "W"]
+draw = "image"
+
+[[outputs]]
+name = "logits"
+shape = [1, 10]
+
+[axes]
+H = 64
+W = 96
+
+[contract]
 opset = 17
-ir_version = 8
-input_name = "image"
-input_channels = 3
-output_name = "map"
-selected_output = 0
-height = 64
-width = 96
-operators = ["Conv", "Relu"]
-max_model_bytes = 1000000
-max_loops = 0
-max_subgraph_depth = 0
-skeletons = {{ "torch 2.13.0" = "{DIGEST}" }}
+forbid = ["Conv", "Relu"]
+
+[skeletons]
+"torch 2.13.0" = "{DIGEST}"
 
 [attribution]
 title = "My network"
@@ -110,9 +114,9 @@ def read(text: str) -> Recipe:
     return parse_recipe(text.encode(), "own.toml")
 
 
-def without(table: str) -> str:
-    """Leave one table out of OWN."""
-    before, _, rest = OWN.partition(f"[{table}]\n")
+def without(table: str, text: str = OWN) -> str:
+    """Leave one table out of a recipe."""
+    before, _, rest = text.partition(f"[{table}]\n")
     _, heading, after = rest.partition("\n[")
     return before + heading[1:] + after
 
@@ -125,14 +129,16 @@ def test_a_recipe_file_stands_alone_and_what_it_leaves_out_follows_from_its_name
     assert recipe.formats.manifest_schema == "mynet-export-manifest-v1"
     assert recipe.formats.metadata_prefix == ""
     assert str(recipe.license.sha256) == "sha256:" + "cd" * 32
-    assert recipe.graph.operators == {"Conv", "Relu"}
+    assert "Conv" not in recipe.contract.limits.operators
+    assert recipe.network.arguments == {"classes": 10}
+    assert recipe.module_path == "mynet/net.py"
     assert recipe.skeleton_for("2.13.0+cpu") == Sha256.parse(DIGEST)
     assert recipe.skeleton_for("2.14.0") is None
     assert str(recipe.publisher.repo) == "own/models"
     assert recipe.publisher.refs == ("refs/heads/main",)
     # With another's ids another's publisher would be believed under the name of this one.
     assert (recipe.publisher.owner_id, recipe.publisher.repo_id) == (None, None)
-    assert recipe.parity.pictures == ()
+    assert recipe.parity.samples == (Sample((("H", 64), ("W", 96))),) * 3
 
 
 @pytest.mark.parametrize("table", ["upstream", "license", "checkpoint", "attribution", "publisher"])
@@ -144,24 +150,39 @@ def test_who_made_the_thing_is_never_taken_over(table, base):
 
 
 def test_a_base_lends_its_graph_and_its_bounds_and_nothing_else():
-    with pytest.raises(InputError, match="graph is missing") as caught:
-        read(without("graph"))
+    bare = OWN
+    for table in ("network", "[inputs]", "[outputs]", "axes", "contract", "skeletons"):
+        bare = without(table, bare)
+    with pytest.raises(InputError, match="network is missing") as caught:
+        read(bare)
     assert 'base = "u2netp"' in str(caught.value.hint)
-    recipe = read('base = "u2netp"\n' + without("graph") + "[graph]\nopset = 18\n")
-    assert recipe.graph == replace(U2NETP.graph, opset=18)
+    network = '[network]\ncall = "mynet.net:Net"\n[contract]\nopset = 18\n'
+    recipe = read('base = "u2netp"\n' + bare + network)
+    assert recipe.inputs == U2NETP.inputs
+    assert recipe.network.positional == (3, 1)
+    assert recipe.contract == replace(U2NETP.contract, opset=18)
     assert recipe.parity == U2NETP.parity
     assert recipe.names.model == "mynet_v1.onnx"
     assert recipe.formats != U2NETP.formats
     assert recipe.checkpoint.sources == ()
 
 
-def test_inputs_of_the_parity_gate_are_pictures_or_drawn():
-    parity = "[[parity.inputs]]\nheight = 8\nwidth = 9\n[[parity.inputs]]\nheight = 7\nwidth = 7\n"
-    recipe = read(OWN + parity + f"full = true\npicture = {PICTURE}\n")
-    picture = Picture("a.png", Sha256.parse(DIGEST))
-    assert recipe.parity.inputs == (ParityInput(8, 9), ParityInput(7, 7, picture, full=True))
-    assert recipe.parity.pictures == (picture,)
+def test_samples_of_the_parity_gate_are_of_files_or_drawn():
+    file = f'{{ input = {{ path = "a.png", sha256 = "{DIGEST}" }} }}'
+    samples = (
+        "[[parity.samples]]\naxes = {H = 8, W = 9}\n"
+        f"[[parity.samples]]\naxes = {{H = 7, W = 7}}\nfull = true\nfiles = {file}\n"
+    )
+    recipe = read(OWN + samples)
+    picture = SampleFile("a.png", Sha256.parse(DIGEST))
+    assert recipe.parity.samples == (sample(8, 9), sample(7, 7, picture, full=True))
+    assert recipe.parity.files == (picture,)
     assert recipe.parity.bounds == ParityBounds()
+
+
+@pytest.mark.parametrize("recipe", [U2NETP, U2NET, read(OWN)], ids=lambda recipe: recipe.name)
+def test_a_recipe_that_is_written_reads_as_the_same_recipe(recipe):
+    assert parse_recipe(write_recipe(recipe).encode(), "written") == recipe
 
 
 def test_upstreams_own_source_comes_first():
@@ -179,30 +200,49 @@ def test_upstreams_own_source_comes_first():
         ("\nname =", "\nbase = 'none'\nname =", "base is none of"),
         ("\nname =", "\nnonsense", "is not a recipe"),
         ("\nname =", "\ncolour = 'red'\nname =", "unknown key colour; known are name, model_id"),
-        ("opset =", "opsets =", "unknown key graph.opsets; is opset meant"),
-        ("opset = 17", "opset = 'x'", "graph.opset: expected int, got str"),
-        ("opset = 17", "opset = 17.5", "graph.opset: expected int, got float"),
-        ("['Conv', 'Relu']", "'Conv'", "graph.operators: expected array, got str"),
+        ("opset =", "opsets =", "unknown key contract.opsets; is opset meant"),
+        ("opset = 17", "opset = 'x'", "contract.opset: expected int, got str"),
+        ("opset = 17", "opset = 17.5", "contract.opset: expected int, got float"),
+        ("opset = 17", "opset = 22", "opset 22 cannot be exported: there are 17 to 21"),
+        ("opset = 17", "opset = 17\nprofile = 'x'", "no profile is called 'x'"),
+        ("['Conv', 'Relu']", "'Conv'", "contract.forbid: expected array, got str"),
+        ("['Conv', 'Relu']", "['Convolve']", "ai.onnx 17 has no operator 'Convolve'"),
+        ('"logits"', '"image"', "two inputs or outputs are called 'image'"),
+        ('"logits"', '"a b"', "not a name of an input or output: 'a b'"),
+        ("H = 64", "", "axes: the inputs have the axes H, W, and H is missing"),
+        ("H = 64", "H = 64\nX = 1", "axes: the inputs have the axes H, W, and X is none of them"),
+        ("[1, 10]", "[1, 0]", "logits has a dimension of 0"),
+        ("[1, 10]", "[1, 1.5]", r"outputs\[0\].shape\[1\]: expected int or str, got float"),
+        ("[1, 10]", "[1, ' ']", "logits has an axis that is no name"),
+        ("[1, 10]", "[1, 10]\ntype = 'float'", "logits has the type 'float'; there are float16"),
+        ("[1, 10]", "[1, 10]\nagreement = 0", "logits agrees in a share above 0"),
+        ('draw = "image"', "draw = 'picture'", "image is drawn as 'picture', not image, integers"),
+        ('draw = "image"', "draw = 'integers'", "image is float32, which is not drawn as integers"),
+        ('draw = "image"', "low = 2", "image is drawn from 2.0 to 1.0"),
+        ('"mynet.net:Net"', '"mynet.net"', "not a class or function of a module: 'mynet.net'"),
+        ('"mynet.net:Net"', '"other:Net"', "upstream.modules has no file of other"),
+        ("classes = 10", "classes = {call = 'a:B', with = 1}", "a call has call, positional and"),
+        ("classes = 10", "classes = 2000-01-01", "an argument of mynet.net:Net is a date"),
+        ("[license]", "root = 'lib'\n[license]", "'mynet/net.py' is no module under lib/"),
         ('"mynet"', '"My Net"', "not of small letters"),
         ("12" * 20, "main", "not a full git commit id"),
         (DIGEST, "sha256:12", "not a SHA-256 digest"),
         ("mynet/net.py", "../x", "not a path inside"),
-        ('"Net"', '"a.b"', "not a class name"),
         ("[publisher]", "[formats]\nmanifest_schema = 'a b'\n[publisher]",
          "not a name of a schema"),
         ("[publisher]", "[formats]\nmetadata_prefix = 'a b'\n[publisher]", "not a prefix of meta"),
         ("[publisher]", "[names]\nmodel = 'a b.onnx'\n[publisher]", "GitHub would change"),
         ("[publisher]", "[names]\nmodel = 'model.bin'\n[publisher]", "ends in .onnx"),
-        ("[publisher]", "[parity]\ninputs = [{height = 1}]\n[publisher]",
-         r"parity.inputs\[0\].width is missing"),
-        ("[publisher]", "[parity]\ninputs = [{height = 1, width = 0}]\n[publisher]",
-         "has no pixel"),
-        ("[publisher]", "[parity]\ninputs = [{high = 1, width = 1}]\n[publisher]",
-         r"unknown key parity.inputs\[0\].high; is height meant"),
-        ("[publisher]", "[parity]\ninputs = []\n[publisher]", "an input that is used in every"),
+        ("[publisher]", "[parity]\nsamples = [{axes = {H = 1}}]\n[publisher]",
+         r"parity.samples\[0\].axes: the inputs have the axes H, W, and W is missing"),
+        ("[publisher]", "[parity]\nsamples = [{axes = {H = 1, W = 0}}]\n[publisher]",
+         "a sample has 0 for the axis W"),
+        ("[publisher]", "[parity]\nsamples = [{axis = {H = 1, W = 1}}]\n[publisher]",
+         r"unknown key parity.samples\[0\].axis; is axes meant"),
+        ("[publisher]", "[parity]\nsamples = []\n[publisher]", "a sample that is used in every"),
         ("[publisher]",
-         "[[parity.inputs]]\nheight = 1\nwidth = 1\npicture = {path = '/a'}\n[publisher]",
-         r"parity.inputs\[0\].picture.sha256 is missing"),
+         "[[parity.samples]]\naxes = {H = 1, W = 1}\nfiles = {image = {path = '/a'}}\n[publisher]",
+         r"parity.samples\[0\].files.image.sha256 is missing"),
         ('"MIT"', '"MIT OR ISC"', "not an SPDX identifier of one licence"),
         ("own/models", "x", "not a repository"),
         ("[publisher]", "[publisher]\nrefs = ['main']", "not a full git ref"),
@@ -218,7 +258,9 @@ def test_a_malformed_recipe_is_refused_with_the_place(old: str, new: str, reason
     assert "own.toml is not a recipe" in caught.value.message
 
 
-@pytest.mark.parametrize("table", ["upstream", "license", "graph", "names", "parity", "publisher"])
+@pytest.mark.parametrize(
+    "table", ["upstream", "license", "contract", "names", "parity", "publisher"]
+)
 def test_a_value_where_a_table_belongs_is_refused(table: str):
     with pytest.raises(InputError, match=f"{table}: expected object, got int"):
         read(f"{table} = 3\n" + without(table))

@@ -37,7 +37,8 @@ def test_two_stand_ins_are_the_same_whatever_the_directory_and_the_user(tmp_path
 def test_the_recipe_pins_the_files_and_keeps_the_names_of_the_release(tmp_path):
     made = make_upstream(tmp_path)
     pin = made.recipe.upstream
-    assert Sha256.of_file(made.checkout / pin.module_path) == pin.module_sha256
+    [(path, digest)] = pin.modules
+    assert Sha256.of_file(made.checkout / path) == digest
     assert Sha256.of_file(made.checkout / made.recipe.license.path) == made.recipe.license.sha256
     assert Sha256.of_file(made.checkpoint) == made.recipe.checkpoint.sha256
     assert made.recipe.names == U2NETP.names

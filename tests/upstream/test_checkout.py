@@ -9,7 +9,9 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.names import CommitId
-from release_tool.recipes.recipe import ParityInput, Picture, Recipe
+from release_tool.recipes.parity import SampleFile
+from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.saliency import sample
 from release_tool.rehearsal.upstream import COMMIT, MODULE, make_upstream
 from release_tool.upstream.checkout import open_checkout
 from release_tool.upstream.git import open_repository
@@ -29,7 +31,7 @@ def repin(recipe: Recipe, commit: str) -> Recipe:
 def test_a_clean_checkout_at_the_pinned_commit_is_accepted(upstream):
     checkout = open_checkout(upstream.checkout, upstream.recipe)
     assert checkout.commit == COMMIT
-    assert checkout.module == MODULE.encode()
+    assert checkout.modules == {"model/u2net.py": MODULE.encode()}
     assert checkout.license.lstrip().startswith(b"Apache License")
     assert checkout.notice is None
     assert checkout.repo == upstream.recipe.upstream.repo
@@ -309,12 +311,12 @@ def test_a_git_that_lies_in_the_checkout_is_never_run(upstream, monkeypatch, ent
 
 def test_the_pictures_that_a_recipe_pins_are_read_and_held_against_their_digests(upstream):
     content = (upstream.checkout / "README.md").read_bytes()
-    picture = Picture("README.md", Sha256.of_bytes(content))
-    inputs = (ParityInput(8, 8, picture), ParityInput(9, 9, picture))
-    recipe = replace(upstream.recipe, parity=replace(upstream.recipe.parity, inputs=inputs))
-    assert open_checkout(upstream.checkout, recipe).pictures == {"README.md": content}
+    picture = SampleFile("README.md", Sha256.of_bytes(content))
+    samples = (sample(8, 8, picture), sample(9, 9, picture))
+    recipe = replace(upstream.recipe, parity=replace(upstream.recipe.parity, samples=samples))
+    assert open_checkout(upstream.checkout, recipe).files == {"README.md": content}
     other = replace(picture, sha256=Sha256.of_bytes(b""))
-    parity = replace(recipe.parity, inputs=(ParityInput(8, 8, other),))
+    parity = replace(recipe.parity, samples=(sample(8, 8, other),))
     refused(upstream.checkout, replace(recipe, parity=parity), "README.md of the checkout is not")
-    gone = replace(recipe.parity, inputs=(ParityInput(8, 8, replace(picture, path="a.png")),))
+    gone = replace(recipe.parity, samples=(sample(8, 8, replace(picture, path="a.png")),))
     refused(upstream.checkout, replace(recipe, parity=gone), "a.png")

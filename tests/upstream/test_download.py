@@ -103,7 +103,7 @@ def server() -> Iterator[Server]:
 def recipe() -> Recipe:
     checkpoint = replace(U2NETP.checkpoint, sha256=Sha256.of_bytes(CONTENT))
     return replace(
-        U2NETP, checkpoint=checkpoint, graph=replace(U2NETP.graph, max_model_bytes=LIMIT)
+        U2NETP, checkpoint=checkpoint, contract=replace(U2NETP.contract, max_model_bytes=LIMIT)
     )
 
 

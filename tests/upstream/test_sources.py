@@ -107,7 +107,7 @@ def test_a_damaged_checkout_in_the_cache_is_fetched_anew(recipe, cache):
 
 
 def test_what_is_not_the_audited_project_is_not_kept(recipe, cache):
-    pin = replace(recipe.upstream, module_sha256=Sha256("00" * 32))
+    pin = replace(recipe.upstream, modules=(("model/u2net.py", Sha256("00" * 32)),))
     with pytest.raises(InputError, match="is not the audited one"):
         fetch_checkout(replace(recipe, upstream=pin), cache, os.environ)
     assert contents(cache.directory) == []

@@ -17,17 +17,19 @@ from release_tool.cli.judge.judging import Judge
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import CommitId, RepoSlug
-from release_tool.provenance.manifest import Manifest
+from release_tool.provenance.manifest import AdapterClaim, Manifest
 from release_tool.provenance.pins import departures
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
+from release_tool.recipes.network import NetworkCall
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.recipes.writing import write_recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import evidence_for_digest, open_evidence
 from release_tool.verify.model import verify_model
 from release_tool.verify.verdict import verify_release
-from tests.conftest import Run, write_recipe
+from tests.conftest import Run
 from tests.examples import digest, example_manifest
 from tests.verify.conftest import LICENSE, ReleaseMaker, Signer, make_model
 
@@ -54,16 +56,14 @@ def pin_example() -> Recipe:
             U2NETP.upstream,
             repo=claims.repo,
             commit=claims.commit,
-            module_path=claims.module_path,
-            module_sha256=claims.module_sha256,
+            modules=tuple(claims.modules.items()),
         ),
         license=replace(U2NETP.license, sha256=Sha256.of_bytes(LICENSE)),
         checkpoint=replace(
             U2NETP.checkpoint, path=claims.checkpoint_path, sha256=claims.checkpoint_sha256
         ),
-        graph=replace(
-            U2NETP.graph, skeletons=(("torch 2.13.0", example_manifest().outputs.skeleton_sha256),)
-        ),
+        network=NetworkCall("model.net:Net"),
+        skeletons=(("torch 2.13.0", example_manifest().outputs.skeleton_sha256),),
         publisher=Publisher(
             RepoSlug.parse("rehearsal/u2netp-mirror"),
             "release.yml",
@@ -196,6 +196,8 @@ DEPARTURES = {
     "upstream.commit": other(commit=CommitId("cd" * 20)),
     "upstream.module_path": other(module_path="model/other.py"),
     "upstream.module_sha256": other(module_sha256=digest("other")),
+    "upstream.modules": other(modules={"model/net.py": digest("module"), "b.py": digest("b")}),
+    "upstream.adapter": other(adapter=AdapterClaim(path="a.py", sha256=digest("a"), call="A")),
     "upstream.checkpoint_path": other(checkpoint_path="other.pth"),
     "upstream.checkpoint_sha256": other(checkpoint_sha256=digest("other")),
     "upstream.license_path": other(license_path="COPYING"),
@@ -262,8 +264,8 @@ def test_a_manifest_of_another_licence_is_refused(reader, pinned):
 
 
 def test_the_skeleton_of_a_toolchain_that_is_not_pinned_is_not_held_against_another(reader, pinned):
-    graph = replace(PINNED.graph, skeletons=(("torch 9.9.9", digest("other")),))
-    assert reader.verify(pinned, recipe=replace(PINNED, graph=graph)).code == 0
+    skeletons = (("torch 9.9.9", digest("other")),)
+    assert reader.verify(pinned, recipe=replace(PINNED, skeletons=skeletons)).code == 0
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -16,13 +16,13 @@ from ruamel.yaml import YAML
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.github.standin import start_github
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import MODULE, make_upstream
-from tests.conftest import write_recipe
 from tests.workflows.actions import Sources, git
 from tests.workflows.runner import Run, Services
 from tests.workflows.wheelhouse import lock, make_wheelhouse
@@ -144,7 +144,7 @@ def pin(recipe: Recipe, module: str, commit: str) -> Recipe:
         recipe.upstream,
         repo=f"https://github.com/{UPSTREAM}",
         commit=CommitId.parse(commit),
-        module_sha256=Sha256.of_bytes(module.encode()),
+        modules=(("model/u2net.py", Sha256.of_bytes(module.encode())),),
     )
     return replace(recipe, upstream=upstream)
 

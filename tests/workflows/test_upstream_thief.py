@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.upstream import MODULE
-from tests.conftest import write_recipe
 from tests.workflows.conftest import UPSTREAM, commit_upstream, pin
 
 EXPORT = "Export, and run every gate"

@@ -71,7 +71,9 @@ def command(
                 source,
                 wanted.repo,
                 wanted.tag,
-                layout.limits(settings.recipe.names, settings.recipe.graph.max_model_bytes),
+                layout.limits(
+                    settings.recipe.names, settings.recipe.contract.limits.max_model_bytes
+                ),
                 place,
                 optional=layout.optional_names(settings.recipe.names),
                 progress=state,

@@ -71,7 +71,7 @@ def open_place(named: str, places: Places, state: State) -> Iterator[Path]:
         open_read_api(places.api, find_token(os.environ), state) as source,
         state.stage(f"download {wanted}"),
     ):
-        limits = layout.limits(places.recipe.names, places.recipe.graph.max_model_bytes)
+        limits = layout.limits(places.recipe.names, places.recipe.contract.limits.max_model_bytes)
         optional = layout.optional_names(places.recipe.names)
         yield fetch_release(
             source, wanted.repo, wanted.tag, limits, place, optional=optional, progress=state
