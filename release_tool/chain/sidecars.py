@@ -8,12 +8,12 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from release_tool.chain.compose import make_manifest
 from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.files import write_whole
 from release_tool.gates.proof import Proof
 from release_tool.provenance.attribution import make_attribution
-from release_tool.provenance.compose import make_manifest
 from release_tool.provenance.manifest import (
     ContractClaim,
     GatesClaim,

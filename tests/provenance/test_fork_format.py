@@ -16,10 +16,10 @@ import onnx
 import pytest
 
 import release_tool
+from release_tool.chain.compose import claim_run
 from release_tool.checkpoint.reader import open_checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
-from release_tool.provenance.compose import claim_run
 from release_tool.provenance.manifest import FileClaim, OutputsClaim
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.upstream.checkout import open_checkout
