@@ -117,8 +117,12 @@ def compare(title: str, rivals: Sequence[Rival], rounds: int) -> dict[str, Measu
 
 def ratio(measured: dict[str, Measured], ours: str, theirs: str, at_most: float) -> bool:
     """Print how one compares with another, and whether that meets the target."""
-    value = measured[ours].seconds / measured[theirs].seconds
-    return target(f"{ours} / {theirs}", value, at_most)
+    return target(f"{ours} / {theirs}", quotient(measured, ours, theirs), at_most)
+
+
+def quotient(measured: dict[str, Measured], ours: str, theirs: str) -> float:
+    """Divide the seconds of one by those of another."""
+    return measured[ours].seconds / measured[theirs].seconds
 
 
 def target(what: str, value: float, at_most: float) -> bool:
