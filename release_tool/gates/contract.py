@@ -52,16 +52,22 @@ def check_contract(path: Path, recipe: Recipe) -> ContractReport:
 
     Raises `GateError` that names what is wrong. The tensors' bytes are never touched.
     """
+    return hold_contract(open_bounded(path, recipe), recipe)
+
+
+def open_bounded(path: Path, recipe: Recipe) -> Model:
+    """Open a model that is no larger than the recipe's consumer takes."""
     content = map_file(path)
     # 1. Size, before anything is parsed.
-    limits = recipe.contract.limits
-    if len(content) > limits.max_model_bytes:
-        raise GateError(
-            f"{path.name} has {len(content)} bytes, the consumer takes at most "
-            f"{limits.max_model_bytes}"
-        )
+    most = recipe.contract.limits.max_model_bytes
+    if len(content) > most:
+        raise GateError(f"{path.name} has {len(content)} bytes, the consumer takes at most {most}")
     # 2. Canonical wire form: one reading, the same for every reader.
-    model = parse_model(content)
+    return parse_model(content)
+
+
+def hold_contract(model: Model, recipe: Recipe) -> ContractReport:
+    """Check a model that is open already, as `check_contract` does."""
     # 3. The envelope: versions, nothing beside the graph.
     check_envelope(model.message, recipe.contract)
     # 4. The interface.
@@ -69,7 +75,7 @@ def check_contract(path: Path, recipe: Recipe) -> ContractReport:
     check_values(graph.all("input"), "input", recipe.inputs)
     check_values(graph.all("output"), "output", recipe.outputs)
     # 5. Every node at any depth.
-    census = Census(limits)
+    census = Census(recipe.contract.limits)
     check_graph(graph, (), 0, census)
     # 6. Metadata that means one thing only.
     metadata = parse_metadata(model.message)

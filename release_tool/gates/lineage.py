@@ -12,7 +12,7 @@ from release_tool.core.errors import GateError
 from release_tool.gates.graph import DATA_TYPES, ELEMENT_BYTES
 from release_tool.gates.metadata import parse_metadata
 from release_tool.gates.skeleton import CheckpointLike, TensorLike, digest_skeleton
-from release_tool.gates.wire import Message, open_model
+from release_tool.gates.wire import Message, Model, open_model
 from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 
@@ -45,7 +45,13 @@ def check_lineage(
     The skeleton must be the given one, or else the one that the recipe pins for the torch version
     that the model names as its producer; with neither there is nothing to prove against.
     """
-    model = open_model(path)
+    return hold_lineage(open_model(path), checkpoint, recipe, skeleton=skeleton)
+
+
+def hold_lineage(
+    model: Model, checkpoint: CheckpointLike, recipe: Recipe, *, skeleton: Sha256 | None = None
+) -> LineageReport:
+    """Check a model that is open already, as `check_lineage` does."""
     initializers = graph_of(model.message).all("initializer")
     tensors = {item.name: item for item in checkpoint.tensors if not item.name.endswith(COUNTER)}
     # 1. The names of the checkpoint, but for those that are known to be left out.

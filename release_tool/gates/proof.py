@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
-from release_tool.gates.contract import ContractReport, check_contract
-from release_tool.gates.lineage import LineageReport, check_lineage
+from release_tool.gates.contract import ContractReport, hold_contract, open_bounded
+from release_tool.gates.lineage import LineageReport, hold_lineage
 from release_tool.gates.skeleton import CheckpointLike
 from release_tool.recipes.recipe import Recipe
 
@@ -26,7 +26,8 @@ def prove_export(
     The graph must be the one that the recipe pins for this version of torch. A recipe that pins
     none has nothing to compare with but `claimed`, the skeleton that the export says it made.
     """
-    contract = check_contract(model, recipe)
+    opened = open_bounded(model, recipe)
+    contract = hold_contract(opened, recipe)
     expected = recipe.skeleton_for(torch) or claimed
-    lineage = check_lineage(model, checkpoint, recipe, skeleton=expected)
+    lineage = hold_lineage(opened, checkpoint, recipe, skeleton=expected)
     return Proof(contract, lineage)

@@ -6,7 +6,6 @@ same for any weights. Nothing here decides whether a skeleton is the right one.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from release_tool.core.digest import Sha256
@@ -16,7 +15,6 @@ from release_tool.gates.wire import (
     Model,
     encode_metadata,
     header,
-    open_model,
     parse_model,
 )
 
@@ -65,11 +63,6 @@ class CheckpointLike(TensorsLike, Protocol):
         """The digest of the checkpoint's file."""
 
 
-def skeleton_of(path: Path) -> Sha256:
-    """Return the digest of a model's skeleton; raises `GateError` for a malformed model."""
-    return digest_skeleton(open_model(path))
-
-
 def digest_skeleton(model: Model) -> Sha256:
     """Hash the skeleton of a model that is open already, without touching its tensors."""
     digest = hashlib.sha256()
@@ -78,22 +71,10 @@ def digest_skeleton(model: Model) -> Sha256:
     return Sha256(digest.hexdigest())
 
 
-def extract_skeleton(content: bytes | memoryview) -> bytes:
-    """Return the skeleton of a model in memory."""
-    return b"".join(rebuild(parse_model(content), lambda _initializer: None))
-
-
-def fill_skeleton(
-    skeleton: bytes, checkpoint: CheckpointLike, metadata: Mapping[str, str]
-) -> bytes:
-    """Put a checkpoint's tensors and the metadata into a skeleton: the bytes of a release."""
-    return b"".join(filled(skeleton, checkpoint, metadata))
-
-
 def filled(
     skeleton: bytes, checkpoint: TensorsLike, metadata: Mapping[str, str]
 ) -> Iterator[Chunk]:
-    """Yield what `fill_skeleton` returns in pieces, without copying the tensors.
+    """Put tensors and metadata into a skeleton and yield the model in pieces, uncopied.
 
     Raises `GateError` where the skeleton names a tensor that the checkpoint does not hold.
     """
