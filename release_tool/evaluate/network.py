@@ -29,6 +29,8 @@ class Network:
         content = read_limited(path, MAX_MODEL_BYTES)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = QUIET
+        # What a run took is given back after it, or no run could be measured by itself.
+        options.enable_cpu_mem_arena = False
         try:
             session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

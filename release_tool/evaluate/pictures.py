@@ -35,7 +35,7 @@ def read_picture(content: bytes, name: str, mode: str) -> Bytes:
                     f"more than {MAX_PICTURE_PIXELS} altogether"
                 )
             return np.asarray(picture.convert(mode))
-    except PIL.Image.DecompressionBombError as error:
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} has more than {MAX_PICTURE_PIXELS} pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{name} is no picture that can be read: {error}") from error

@@ -4,9 +4,8 @@ So a model shows that it is the published network, whatever file its weights cam
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -165,17 +164,3 @@ def run_replay(
 ) -> ReplayReport:
     """Replay a model and say how alike the pictures are; the caller decides what follows."""
     return measure_replay(replay_pictures(model, spec, files, progress), spec.bounds)
-
-
-def describe(report: ReplayReport, spec: ReplaySpec) -> dict[str, Any]:
-    """Describe a replay for programs: what was done, what was demanded, what was measured."""
-    return {
-        "passed": report.passed,
-        "broken": list(report.broken),
-        "source": spec.source,
-        "preparation": list(spec.preparation),
-        "restoration": list(spec.restoration),
-        "bounds": asdict(report.bounds),
-        "mean_error": report.mean_error,
-        "pictures": [asdict(each) for each in report.pictures],
-    }

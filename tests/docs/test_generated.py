@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from release_tool.cli.main import COMMANDS, cli
 from release_tool.core.errors import EXIT_CODES
+from release_tool.evaluate.report.document import evaluation_schema
 from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.catalog import RECIPES
 
@@ -64,6 +65,8 @@ def generated() -> Iterator[tuple[Path, str]]:
     readme = fill(readme, "commands", command_table())
     yield ROOT / "README.md", fill(readme, "exit-codes", exit_code_table())
     yield ROOT / "docs/commands.md", command_reference()
+    schema = json.dumps(evaluation_schema(), indent=2, ensure_ascii=False) + "\n"
+    yield ROOT / "docs/evaluation.schema.json", schema
     for recipe in RECIPES.values():
         name = recipe.formats.manifest_schema
         schema = json.dumps(manifest_schema(name), indent=2, ensure_ascii=False) + "\n"

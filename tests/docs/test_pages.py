@@ -50,6 +50,7 @@ RUN_ELSEWHERE = {"make": "ci.yml and .ci/run", "pip": "an index; the wheel: test
 FOREIGN = {"--certificate-identity-regexp": "cosign"}
 WORDS = r"checksums?|hash(es|ed)?|sidecars?|fingerprints?|helpers?|artefacts?|utili[sz]e"
 RELEASE_FILES = {
+    "evaluation.json",
     U2NETP.names.model,
     U2NETP.names.bundle,
     U2NETP.names.manifest,

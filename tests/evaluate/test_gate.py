@@ -133,7 +133,7 @@ def test_a_changed_result_is_not_what_upstream_published(run, genuine, tmp_path)
 def test_a_recipe_without_published_results_cannot_be_replayed(run, rehearsed, tmp_path):
     done = run("evaluate", rehearsed.model, "--recipe", "u2net", "--out", tmp_path)
     assert done.code == 2
-    assert "names no results" in done.err
+    assert "there is nothing to replay" in done.err
 
 
 def test_what_an_installation_lacks_is_named_with_the_extra_that_brings_it():

@@ -1,53 +1,114 @@
-"""Puts an evaluation together: finds what it needs, runs it, writes and prints what came out."""
+"""Puts an evaluation together: finds what it needs, runs it, and prints what came out."""
 
 import os
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from release_tool.cli.evaluation.showing import evaluation_rows
 from release_tool.cli.sourcing import open_cache
-from release_tool.cli.state import Row, State
-from release_tool.core.documents import encode_json
+from release_tool.cli.state import State
 from release_tool.core.errors import UsageError
-from release_tool.core.files import write_whole
-from release_tool.evaluate.needs import REPLAY, check_installed
+from release_tool.evaluate.needs import COMPARISON, check_installed
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.replay import ReplaySpec
 from release_tool.upstream.checkout import open_checkout
 from release_tool.upstream.sources import fetch_checkout
 
+if TYPE_CHECKING:
+    from release_tool.evaluate import run
+
+SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+TRAINED = (320, 320)
+
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What upstream published, by path, and how it was made."""
+class EvaluationOptions:
+    """What is to be evaluated, in the words of the command line."""
 
-    spec: ReplaySpec
-    files: Mapping[str, bytes]
+    upstream_dir: Path | None
+    cache: Path | None
+    offline: bool
+    against: Path | None
+    media: tuple[Path, ...]
+    masks: Path | None
+    maps: Path | None
+    variants: tuple[str, ...]
+    size: str | None
+    trained_size: str | None
+    strength: float
+    input_name: str | None
+    against_input: str | None
+
+
+def run_evaluation(
+    model: Path, options: EvaluationOptions, recipe: Recipe, out: Path, state: State
+) -> None:
+    """Evaluate a model, print what was measured, and raise `GateError` where it did not pass."""
+    check_installed(COMPARISON)
+    from release_tool.evaluate import run  # noqa: PLC0415  (onnxruntime, av and others)
+
+    for given, name in ((options.against, "--against"), (options.masks, "--masks")):
+        if given is not None and not options.media:
+            raise UsageError(f"{name} needs --media: pictures or clips to compare on")
+    usual = recipe.inputs[0].name
+    request = run.Request(
+        recipe=recipe.name,
+        model=run.ModelFile(model, options.input_name or usual),
+        published=open_published(options, recipe, state),
+        compared=read_compared(options, usual) if options.media else None,
+    )
+    evaluated = run.evaluate(request, out, state)
+    state.print_result(evaluated.to_json(), evaluation_rows(evaluated, out))
+    evaluated.require()
 
 
 def open_published(
-    recipe: Recipe, upstream_dir: Path | None, cache: Path | None, offline: bool, state: State
-) -> Published:
-    """Return what upstream published, from an audited checkout, fetched if none is given."""
-    if recipe.replay is None:
-        raise UsageError(f"the recipe {recipe.name} names no results that upstream published")
-    check_installed(REPLAY)
+    options: EvaluationOptions, recipe: Recipe, state: State
+) -> "run.Published | None":
+    """Return what upstream published, from an audited checkout, fetched where nothing is compared.
+
+    None where the recipe names nothing, or where something is compared and no checkout is given.
+    """
+    from release_tool.evaluate.run import Published  # noqa: PLC0415
+
+    if recipe.replay is None or (options.media and options.upstream_dir is None):
+        return None
     with state.stage("audit"):
-        directory = upstream_dir or fetch_checkout(
-            recipe, open_cache(cache), os.environ, offline=offline, progress=state
+        directory = options.upstream_dir or fetch_checkout(
+            recipe, open_cache(options.cache), os.environ, offline=options.offline, progress=state
         )
         return Published(recipe.replay, open_checkout(directory, recipe).published)
 
 
-def run_evaluation(model: Path, published: Published, out: Path, state: State) -> None:
-    """Replay a model, write what was measured, print it, and raise `GateError` where it fails."""
-    from release_tool.evaluate.replay import describe, run_replay  # noqa: PLC0415  (heavy)
+def read_compared(options: EvaluationOptions, usual: str) -> "run.Compared":
+    """Say what to compare."""
+    from release_tool.evaluate.compare import ComparisonSettings  # noqa: PLC0415
+    from release_tool.evaluate.run import Compared, ModelFile  # noqa: PLC0415
+    from release_tool.evaluate.variants import choose  # noqa: PLC0415
 
-    with state.stage("replay"):
-        report = run_replay(model, published.spec, published.files, state)
-    document = {"model": model.name, "replay": describe(report, published.spec)}
-    write_whole(out / "evaluation.json", encode_json(document))
-    rows: list[Row] = [("replay", str(report) if report.passed else "does not hold")]
-    rows += [("", str(each)) for each in report.pictures]
-    state.print_result(document, rows)
-    report.require()
+    incumbent = None
+    if options.against is not None:
+        incumbent = ModelFile(options.against, options.against_input or usual)
+    return Compared(
+        media=options.media,
+        incumbent=incumbent,
+        masks=options.masks,
+        maps=options.maps,
+        raw_size=read_size(options.size),
+        settings=ComparisonSettings(
+            trained=read_size(options.trained_size) or TRAINED,
+            variants=choose(options.variants),
+            strength=options.strength,
+        ),
+    )
+
+
+def read_size(given: str | None) -> tuple[int, int] | None:
+    """Read `WxH` as height and width; raises `UsageError`."""
+    if given is None:
+        return None
+    found = SIZE.fullmatch(given)
+    if found is None:
+        raise UsageError(f"not a size: {given!r}", hint="a size is its width and height, 1920x1080")
+    return int(found[2]), int(found[1])
