@@ -1,4 +1,4 @@
-"""The files that go with a model: licence asset, NOTICE and manifest, from what was proved.
+"""The files that go with a model: licence asset, NOTICE, bill of materials, manifest.
 
 Makes bytes out of values of several stages, which is why no stage can; it decides nothing.
 """
@@ -14,6 +14,7 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.files import write_whole
 from release_tool.gates.proof import Proof
 from release_tool.provenance.attribution import make_attribution
+from release_tool.provenance.bom import make_bom
 from release_tool.provenance.manifest import (
     ContractClaim,
     GatesClaim,
@@ -25,6 +26,7 @@ from release_tool.provenance.manifest import (
     SampleClaim,
     SampleFileClaim,
 )
+from release_tool.recipes import layout
 from release_tool.recipes.parity import ParitySpec
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.replay import ReplaySpec
@@ -43,7 +45,7 @@ def write_sidecars(
     *,
     replayed: bool,
 ) -> None:
-    """Write licence asset, NOTICE and manifest beside a model that passed its gates."""
+    """Write everything that goes with a model that passed its gates."""
     model = Artifact.of_file(directory / recipe.names.model)
     for name, content in make_sidecars(
         recipe, checkout, checkpoint, proof, model, toolchain, replayed=replayed
@@ -61,7 +63,7 @@ def make_sidecars(
     *,
     replayed: bool,
 ) -> dict[str, bytes]:
-    """Make the files that go with a model, by name: licence asset, NOTICE, and the manifest.
+    """Make the files that go with a model, by name, the manifest last.
 
     `replayed` says that the recipe's published results were made again, within their bounds.
     """
@@ -88,6 +90,7 @@ def make_sidecars(
         Artifact.of_bytes(names.license, license_asset),
         toolchain=dict(toolchain),
     )
+    contents[layout.BOM.name_in(names)] = make_bom(manifest, recipe.attribution.title)
     return {**contents, names.manifest: manifest.encode()}
 
 

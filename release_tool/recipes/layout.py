@@ -36,9 +36,9 @@ class FileRole:
 
     `name` is made of the model's name, its name without `.onnx` (`stem`), and the recipe's names.
     A recipe limits its model further. `made_by` is the stage that makes the file. One that is
-    `optional` is missing where upstream has none; every other one must be in a whole release. A
-    `subject` is listed in the statement, which cannot list itself; of one that is `stated` the
-    manifest has the digest too.
+    `optional` may be missing from a whole release, unless the statement lists it; every other one
+    may not. A `subject` is listed in the statement, which cannot list itself; of one that is
+    `stated` the manifest has the digest too.
     """
 
     role: str
@@ -66,10 +66,11 @@ PROVENANCE = FileRole(
     "provenance", "{stem}.provenance.sigstore.json", BUNDLE_LIMIT_BYTES, "sign", subject=False
 )
 MANIFEST = FileRole("manifest", "{stem}.manifest.json", TEXT_LIMIT_BYTES, "export")
+BOM = FileRole("bom", "{stem}.cdx.json", TEXT_LIMIT_BYTES, "export", optional=True)
 LICENSE = FileRole("license", "{license}", TEXT_LIMIT_BYTES, "export", stated=True)
 NOTICE = FileRole("notice", "{notice}", TEXT_LIMIT_BYTES, "export", optional=True, stated=True)
 
-FILES = (MODEL, BUNDLE, PROVENANCE, MANIFEST, LICENSE, NOTICE)
+FILES = (MODEL, BUNDLE, PROVENANCE, MANIFEST, BOM, LICENSE, NOTICE)
 """Every file, in the order in which a verdict lists them."""
 
 

@@ -15,6 +15,7 @@ from release_tool.cli.belief import resolve_belief
 from release_tool.cli.given import SignerOptions
 from release_tool.cli.settings import Settings
 from release_tool.core.names import RepoSlug
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Publisher
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.recipes.writing import write_recipe
@@ -181,12 +182,7 @@ def test_a_maintainer_is_told_what_the_file_in_the_directory_contributed(run, wo
 
 READ = {
     ".": "the folder itself, only where a directory is judged",
-    "u2netp_mirror_v1.onnx": "the model",
-    "u2netp_mirror_v1.onnx.sigstore.json": "evidence: its bundle",
-    "u2netp_mirror_v1.manifest.json": "evidence: the manifest",
-    "u2netp_mirror_v1.provenance.sigstore.json": "evidence: the provenance",
-    "Apache-2.0-u2netp.txt": "evidence: the licence",
-    "NOTICE-u2netp.txt": "evidence: the NOTICE, where there is one",
+    **{name: f"evidence: the {role}" for role, name in layout.file_names(U2NETP.names).items()},
     "release-tool.toml": "to say that it is not obeyed",
 }
 """Every file in the working directory, which is also the model's, that a verdict may open."""

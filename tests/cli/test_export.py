@@ -47,7 +47,7 @@ def git_says(directory: Path, *arguments: str) -> str:
     return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_an_export_writes_model_manifest_and_licence_the_same_as_the_rehearsals(
+def test_an_export_writes_model_manifest_licence_and_bom_the_same_as_the_rehearsals(
     run, standin, copy: Path, rehearsed
 ):
     result = run("export", *options(standin, copy), "--json")
@@ -56,6 +56,7 @@ def test_an_export_writes_model_manifest_and_licence_the_same_as_the_rehearsals(
     assert names == {
         "u2netp_mirror_v1.onnx",
         "u2netp_mirror_v1.manifest.json",
+        "u2netp_mirror_v1.cdx.json",
         "Apache-2.0-u2netp.txt",
     }
     for name in names:

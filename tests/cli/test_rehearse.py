@@ -8,7 +8,12 @@ import pytest
 from release_tool.core.documents import parse_json_object
 from release_tool.core.locks import only_one
 
-PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
+PURE = (
+    "u2netp_mirror_v1.onnx",
+    "u2netp_mirror_v1.manifest.json",
+    "u2netp_mirror_v1.cdx.json",
+    "Apache-2.0-u2netp.txt",
+)
 
 
 @pytest.mark.parametrize("rekor", ["v1", "v2"])

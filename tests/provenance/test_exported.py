@@ -10,9 +10,11 @@ from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import InputError
 from release_tool.provenance.exported import open_exported
+from release_tool.recipes import layout
 from release_tool.recipes.u2netp import U2NETP
 
 MODEL, LICENSE = U2NETP.names.model, U2NETP.names.license
+BOM = layout.BOM.name_in(U2NETP.names)
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def change_manifest(release: Path, change) -> None:
 
 def test_a_release_lists_its_files_with_the_model_first_and_the_manifest_last(release: Path):
     exported = open_exported(release, U2NETP)
-    assert [file.name for file in exported.files] == [MODEL, LICENSE, U2NETP.names.manifest]
+    assert [file.name for file in exported.files] == [MODEL, LICENSE, BOM, U2NETP.names.manifest]
     assert exported.model.digest == exported.manifest.outputs.onnx_sha256
 
 

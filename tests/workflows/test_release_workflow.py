@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from release_tool.core.digest import Sha256
+from release_tool.recipes import layout
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
 from tests.workflows.conftest import TAG, open_workflow
 
@@ -46,13 +48,7 @@ def test_a_release_comes_out_published_and_verified(exported, project):
     assert project.entries == before + 2
     [release] = project.services.github.state.releases.values()
     names = {asset.name for asset in release.assets.values()}
-    assert names == {
-        MODEL,
-        BUNDLE,
-        "u2netp_mirror_v1.manifest.json",
-        "u2netp_mirror_v1.provenance.sigstore.json",
-        "Apache-2.0-u2netp.txt",
-    }
+    assert names == set(layout.file_names(U2NETP.names).values()) - {U2NETP.names.notice}
     summary = run.jobs["publish"].summary
     assert "verified" in summary
     assert project.services.claims.identity in summary
