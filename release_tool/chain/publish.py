@@ -10,6 +10,7 @@ from release_tool.chain.readiness import require_signable
 from release_tool.chain.sign import sign_release
 from release_tool.chain.signed import find_signed
 from release_tool.chain.upload import Publication, upload_release
+from release_tool.core.patience import Patience
 from release_tool.core.progress import SILENT, Progress
 from release_tool.github.preflight import (
     check_ready,
@@ -42,12 +43,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The outside world of a release: who signs and where, and where it goes."""
+    """The outside world of a release: who signs and where, where it goes, how long it waits."""
 
     instance: SigstoreInstance
     identity: Identity
     builder: Builder
     publication: Publication
+    patience: Patience | None = None
 
 
 def publish(
@@ -89,8 +91,16 @@ def release_exported(
 
     if adopt_signatures(target.github, state, target.source, target.to, recipe, exported, hold):
         progress.note("took the signatures over from the release")
-    builder, unpinned = services.builder, target.unpinned
-    sign_release(out, recipe, instance, identity, builder, unpinned=unpinned, progress=progress)
+    sign_release(
+        out,
+        recipe,
+        instance,
+        identity,
+        services.builder,
+        unpinned=target.unpinned,
+        patience=services.patience,
+        progress=progress,
+    )
     return upload_release(
         out, recipe, target, identity.signer, instance.trusted_root, ready=ready, progress=progress
     )

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
+from release_tool.chain.signatures import make_signatures
 from release_tool.chain.signed import find_signed
-from release_tool.core.artifact import Artifact
 from release_tool.core.errors import InputError, NotVerified
-from release_tool.core.files import write_whole
+from release_tool.core.patience import Patience
 from release_tool.core.progress import SILENT, Progress
 from release_tool.gates.contract import check_contract
 from release_tool.provenance.exported import EXPORT_AGAIN, hold_pins, open_exported
-from release_tool.provenance.statement import Builder, make_statement
+from release_tool.provenance.statement import Builder
 from release_tool.recipes.recipe import Recipe
-from release_tool.sigstore.sign.session import open_session
 from release_tool.sigstore.sign.token import Identity, check_builder
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.verify.contents import check_metadata
@@ -28,6 +27,7 @@ def sign_release(
     builder: Builder,
     *,
     unpinned: bool = False,
+    patience: Patience | None = None,
     progress: Progress = SILENT,
 ) -> VerifiedRelease:
     """Sign an exported release, unless bundles that cover its very bytes are there already.
@@ -48,12 +48,7 @@ def sign_release(
         progress.note("reusing the signatures, they cover these bytes")
         return reused
     check_builder(identity, builder.id)
-    with progress.stage("sign"), open_session(instance, identity) as session:
-        bundle = session.sign_artifact(exported.model)
-        signed = Artifact.of_bytes(recipe.names.bundle, bundle)
-        statement = make_statement((*exported.files, signed), exported.manifest, builder)
-        provenance = session.sign_statement(statement.payload)
-        write_whole(directory / recipe.names.bundle, bundle)
-        write_whole(directory / recipe.names.provenance, provenance)
+    with progress.stage("sign"):
+        make_signatures(exported, recipe, instance, identity, builder, patience, progress)
     with progress.stage("verify own signatures"):
         return verify_release(open_evidence(directory, recipe), identity.signer, root)

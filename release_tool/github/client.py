@@ -16,10 +16,10 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import PublishError, UsageError
 from release_tool.core.names import CommitId, Latest, RepoSlug, Tag
+from release_tool.core.patience import PATIENCE_SECONDS, Patience
 from release_tool.core.progress import SILENT, Progress
 from release_tool.github.failures import Forbidden, Moved, Refused
 from release_tool.github.origin import GITHUB_API, OLDEST_VERSION, ApiRoot
-from release_tool.github.patience import PATIENCE_SECONDS, Patience
 from release_tool.github.remote import (
     RemoteAsset,
     RemoteRelease,

@@ -3,15 +3,14 @@
 Deciding what to do is for the callers; nothing here waits, repeats or prints.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import ConflictError, InputError, PublishError, TryAgain
+from release_tool.core.patience import parse_wait
 from release_tool.net.failures import AnswerLost
 from release_tool.net.token import Token
 
@@ -154,31 +153,6 @@ def make_error(answer: ErrorAnswer, now: float) -> TryAgain | PublishError | Con
         case status if status >= 500:
             return AnswerLost(text, hint="see https://www.githubstatus.com and run it again")
     return Refused(text, hint=RULES_HINT if RULES in answer.reason else None)
-
-
-def parse_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Read how many seconds GitHub asks to wait; None where it does not say.
-
-    `retry-after` comes first (seconds, or a date: RFC 9110 §10.2.3), then `x-ratelimit-reset`
-    (Unix seconds), measured by the server's own Date so that a wrong clock here does no harm.
-    """
-    server_now = parse_date(headers.get("date")) or now
-    after = headers.get("retry-after", "")
-    if after.isascii() and after.isdigit() and len(after) < 10:
-        return float(after)
-    moment = parse_date(after)
-    reset = headers.get("x-ratelimit-reset", "")
-    if moment is None and reset.isascii() and reset.isdigit() and len(reset) < 13:
-        moment = float(reset)
-    return None if moment is None else max(0.0, math.ceil(moment - server_now)) + 1.0
-
-
-def parse_date(text: str | None) -> float | None:
-    """Read an HTTP date (RFC 9110 §5.6.7) as Unix seconds; None for anything else."""
-    try:
-        return parsedate_to_datetime(text or "").timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def request_id(headers: Mapping[str, str]) -> str:

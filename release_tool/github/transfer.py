@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from release_tool.core.errors import CannotVerify, TryAgain
+from release_tool.core.patience import parse_wait
 from release_tool.core.progress import SILENT, Progress
-from release_tool.github.failures import ErrorAnswer, clean, parse_wait
+from release_tool.github.failures import ErrorAnswer, clean
 from release_tool.github.origin import ApiRoot
 from release_tool.net.address import URL, is_local, origin_of
 from release_tool.net.client import Client, sockets_of

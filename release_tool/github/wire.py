@@ -12,15 +12,14 @@ import tenacity
 
 from release_tool.core.documents import parse_json
 from release_tool.core.errors import InputError, TryAgain
+from release_tool.core.patience import Patience, parse_date
 from release_tool.github.failures import (
     ErrorAnswer,
     RateLimited,
     Refused,
     make_error,
-    parse_date,
 )
 from release_tool.github.origin import ApiRoot
-from release_tool.github.patience import Patience
 from release_tool.net.address import URL
 from release_tool.net.client import Client, sockets_of
 from release_tool.net.exchange import (

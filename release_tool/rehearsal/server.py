@@ -25,6 +25,7 @@ from release_tool.core.errors import UsageError
 from release_tool.core.files import reason
 from release_tool.rehearsal.connection import Connection
 from release_tool.rehearsal.exchange import Answer, Refusal, Response, shape_plainly
+from release_tool.rehearsal.outages import Outage
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 1024 * 1024
@@ -66,8 +67,9 @@ class LoopbackServer(ThreadingTCPServer):
 
     `port` 0 takes a free one; a fixed port in use raises `UsageError`. `shape_error` words every
     error answer, also those that the server gives itself (404, 405, 411, 413, 500). More may be
-    added to `routes` at any time. An exception that an answer should not have raised becomes a 500,
-    is kept in `faults`, and is raised on leaving, so that a bug of a stand-in never goes unseen.
+    added to `routes` at any time, and an `outage` may begin. An exception that an answer should not
+    have raised becomes a 500, is kept in `faults`, and is raised on leaving, so that a bug of a
+    stand-in never goes unseen.
     """
 
     allow_reuse_address = True
@@ -90,6 +92,7 @@ class LoopbackServer(ThreadingTCPServer):
         self.max_body_bytes = max_body_bytes
         self.timeout_seconds = timeout_seconds
         self.closing = threading.Event()
+        self.outage: Outage | None = None
         self.faults: list[Exception] = []
         self.open: dict[socket.socket, threading.Thread] = {}
         self.lock = threading.Lock()
@@ -169,7 +172,8 @@ class LoopbackServer(ThreadingTCPServer):
                 continue
             if route.method == wanted:
                 limit = route.max_body_bytes
-                return route.answer, parameters, self.max_body_bytes if limit is None else limit
+                answer = self.outage.wrap(route.answer) if self.outage else route.answer
+                return answer, parameters, self.max_body_bytes if limit is None else limit
             elsewhere = True
         if elsewhere:
             raise Refusal(405, "Method Not Allowed")

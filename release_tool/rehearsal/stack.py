@@ -5,14 +5,15 @@ trust config; whoever uses `requests` must have 127.0.0.1 in NO_PROXY.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from release_tool.core.documents import encode_json
-from release_tool.rehearsal.server import Route
+from release_tool.rehearsal.outages import Outage
+from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore import authority, trustconfig
 from release_tool.rehearsal.sigstore.authority import BACKDATED, Authority
 from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
@@ -45,6 +46,7 @@ class SigstoreStack:
     rekor: RekorV1 | RekorV2
     tsa: TimestampAuthority
     window: Window
+    servers: Mapping[str, LoopbackServer]
 
     @property
     def issuer(self) -> str:
@@ -65,6 +67,10 @@ class SigstoreStack:
             "rekor": self.rekor.url,
             "tsa": self.tsa.url,
         }
+
+    def fail(self, service: str, outage: Outage | None) -> None:
+        """Begin an outage of one of the services, by its name in `urls`; None ends it."""
+        self.servers[service].outage = outage
 
     @property
     def trusted_root(self) -> bytes:
@@ -132,11 +138,11 @@ def start_sigstore(
     tsa = TimestampAuthority(timestamp_root.make_timestamper(authority.TIMESTAMP_NAME, now), clock)
     with ExitStack() as services:
 
-        def start(service: Service) -> None:
+        def start(service: Service) -> LoopbackServer:
             server = service.make_server()
             server.routes.extend(lay_out(service))
-            services.enter_context(server)
+            return services.enter_context(server)
 
-        for service in (issuer, log, tsa, fulcio):
-            start(service)
-        yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, since(now - BACKDATED))
+        named = {"oidc": issuer, "rekor": log, "tsa": tsa, "fulcio": fulcio}
+        servers = {name: start(service) for name, service in named.items()}
+        yield SigstoreStack(issuer, fulcio, ctlog, log, tsa, since(now - BACKDATED), servers)

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from release_tool.core.errors import ReleaseToolError
-from release_tool.github.patience import PATIENCE_SECONDS
+from release_tool.core.patience import PATIENCE_SECONDS
 from release_tool.github.preflight import check_publishable
 from release_tool.rehearsal.github.standin import CallKind, Fault, FaultKind
 

@@ -15,7 +15,7 @@ from release_tool.chain.adopt import adopt_signatures
 from release_tool.chain.signed import find_signed
 from release_tool.chain.upload import fetch_and_verify, keep_attestation
 from release_tool.core.errors import ReleaseToolError, TryAgain
-from release_tool.github.patience import PATIENCE_SECONDS
+from release_tool.core.patience import PATIENCE_SECONDS
 from release_tool.github.state import fetch_state
 from release_tool.provenance.exported import open_exported
 from release_tool.rehearsal.github.standin import FaultKind

@@ -21,11 +21,11 @@ from release_tool.core.errors import (
     UsageError,
 )
 from release_tool.core.names import CommitId, Latest, RepoSlug, Tag
+from release_tool.core.patience import Patience
 from release_tool.core.progress import Silent
 from release_tool.github.attestation import ATTEMPTS, LIST_LAG_POLLS, Kept, keep_bundle
 from release_tool.github.client import PAGE_BYTES, open_github
 from release_tool.github.failures import AlreadyExists, Moved, NotFound, Refused
-from release_tool.github.patience import Patience
 from release_tool.github.remote import RemoteAsset
 from release_tool.github.wire import BYTES_TYPE, Call
 from release_tool.net.failures import AnswerLost, TooSlow

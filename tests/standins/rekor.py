@@ -22,7 +22,6 @@ class RekorQuestions:
         """List the routes."""
         return [
             Route("GET", "/api/v1/log/entries", self.answer_by_index),
-            Route("GET", "/api/v1/log/entries/{uuid}", self.answer_by_uuid),
             Route("GET", "/api/v1/log", self.answer_log),
             Route("GET", "/api/v1/log/publicKey", self.answer_key),
             Route("GET", "/api/v1/log/proof", self.answer_consistency),
@@ -37,15 +36,6 @@ class RekorQuestions:
             return Response.of_json(
                 self.log.describe(self.log.tree_uuid(hash_leaf(self.log.entries[index].body)))
             )
-
-    def answer_by_uuid(self, request: Request) -> Response:
-        """Return the entry of a UUID, given with or without the tree's id."""
-        uuid = request.parameters["uuid"]
-        whole = uuid if len(uuid) > 64 else f"{int(self.log.tree_id):016x}{uuid}"
-        with self.log.lock:
-            if whole not in self.log.known:
-                raise Refusal(404, "")
-            return Response.of_json(self.log.describe(whole))
 
     def answer_log(self, _request: Request) -> Response:
         """Return the present size, root and log checkpoint."""

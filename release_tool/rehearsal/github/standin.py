@@ -19,6 +19,7 @@ from release_tool.rehearsal.github.routes import Cue, GitHubRoutes, read_documen
 from release_tool.rehearsal.github.settings_routes import SettingsRoutes
 from release_tool.rehearsal.github.shapes import Places, Shapes, shape_error
 from release_tool.rehearsal.github.state import GitHubState
+from release_tool.rehearsal.outages import Outage
 from release_tool.rehearsal.server import LoopbackServer, Route
 
 __all__ = ["CallKind", "Fault", "FaultKind", "GitHubStandIn", "LoggedRequest", "start_github"]
@@ -67,6 +68,7 @@ class GitHubStandIn:
     watch: Watch | None = None
     api: str = ""
     content_url: str = ""
+    servers: list[LoopbackServer] = field(default_factory=list)
     requests: list[LoggedRequest] = field(default_factory=list)
     counts: Counter[CallKind] = field(default_factory=Counter)
     log_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,6 +89,11 @@ class GitHubStandIn:
             )
             self.requests.append(entry)
             return entry, self.counts[kind]
+
+    def fail(self, outage: Outage | None) -> None:
+        """Begin an outage of all of it; None ends it."""
+        for server in self.servers:
+            server.outage = outage
 
     def notify(self, moment: str, entry: LoggedRequest) -> None:
         """Call the watcher, if there is one."""
@@ -176,6 +183,7 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
         api.routes.extend(make_routes(stand_in, routes, places))
         content.routes.extend(make_content_routes(stand_in, routes))
         stack.enter_context(api)
+        stand_in.servers = [api, content]
         yield stand_in
 
 

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.rehearsal.exchange import Request, Response
+from release_tool.rehearsal.exchange import Refusal, Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.entries import canonicalise, check_entry
 from release_tool.rehearsal.sigstore.fields import encode_base64
@@ -44,7 +44,10 @@ class RekorV1:
 
     def make_server(self) -> LoopbackServer:
         """Make a server for what a rehearsal asks of the API."""
-        routes = [Route("POST", "/api/v1/log/entries", self.answer_create)]
+        routes = [
+            Route("POST", "/api/v1/log/entries", self.answer_create),
+            Route("GET", "/api/v1/log/entries/{uuid}", self.answer_by_uuid),
+        ]
         server = LoopbackServer("Rekor", routes, max_body_bytes=MAX_ENTRY_BYTES)
         self.url = server.url
         return server
@@ -61,6 +64,15 @@ class RekorV1:
             self.entries.append(Entry(body, int(self.clock().timestamp())))
             answer = self.describe(uuid)
         return Response.of_json(answer, status=201, Location=location, ETag=uuid)
+
+    def answer_by_uuid(self, request: Request) -> Response:
+        """Return the entry of a UUID, given with or without the tree's id."""
+        uuid = request.parameters["uuid"]
+        whole = uuid if len(uuid) > 64 else f"{int(self.tree_id):016x}{uuid}"
+        with self.lock:
+            if whole not in self.known:
+                raise Refusal(404, "")
+            return Response.of_json(self.describe(whole))
 
     def tree_uuid(self, leaf: bytes) -> str:
         """Return an entry's UUID: the tree's id in 16 digits, then the leaf's hash."""

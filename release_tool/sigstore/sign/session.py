@@ -4,116 +4,117 @@ Gives bundles as bytes; it does not decide what is worth signing, and it does no
 verifies every bundle as a consumer would before anything is uploaded.
 """
 
-import contextlib
 import logging
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
 from sigstore import dsse
 from sigstore._internal.fulcio import ExpiredCertificate
-from sigstore._internal.fulcio.client import FulcioClientError
-from sigstore._internal.rekor import RekorClientError
-from sigstore.errors import Error
 from sigstore.hashes import Hashed
-from sigstore.models import Bundle, ClientTrustConfig
-from sigstore.oidc import ExpiredIdentity
+from sigstore.models import Bundle
 from sigstore.sign import Signer, SigningContext
 from sigstore_models.common.v1 import HashAlgorithm
 
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import SigningError, TryAgain
+from release_tool.core.errors import SigningError
+from release_tool.core.patience import Patience
+from release_tool.sigstore.sign.services import (
+    ANSWER_SECONDS,
+    PatientServices,
+    RanOut,
+    SignedBefore,
+    make_patience,
+    refusals,
+)
 from release_tool.sigstore.sign.token import Identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
 
-SERVICE_TIMEOUT_SECONDS = 30.0
-JSON_WEB_TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+SIGNATURES = 3
+"""How often one thing is signed anew where the log says that it has the signature already."""
 
 
-class Deadline(HTTPAdapter):
-    """Gives every request a time limit: sigstore-python sets none for Fulcio and Rekor."""
-
-    def send(self, *args: Any, **options: Any) -> requests.Response:
-        """Send a request, waiting at most 30 seconds for each part of the answer."""
-        options["timeout"] = options.get("timeout") or SERVICE_TIMEOUT_SECONDS
-        return super().send(*args, **options)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SigningSession:
-    """One short-lived key and certificate, good for all the files of one release."""
+    """One short-lived key and certificate, good for all the files of one release.
 
-    signer: Signer
-    timestamps: int
+    Another pair takes their place where waiting outlasts the certificate.
+    """
+
+    identity: Identity
+    context: SigningContext
+    services: PatientServices
+    signer: Signer | None = None
 
     def sign_artifact(self, artifact: Artifact) -> bytes:
-        """Sign an artifact by its digest and return the bundle's JSON; raises `SigningError`."""
+        """Sign an artifact by its digest and return the bundle's JSON.
+
+        Raises `SigningError` where a service refuses, `TryAgain` once patience has ended.
+        """
         digest = bytes.fromhex(artifact.digest.hex)
-        with refusals(artifact.name):
-            hashed = Hashed(algorithm=HashAlgorithm.SHA2_256, digest=digest)
-            return self.encode(self.signer.sign_artifact(hashed), artifact.name)
+        hashed = Hashed(algorithm=HashAlgorithm.SHA2_256, digest=digest)
+        return self.sign(artifact.name, lambda signer: signer.sign_artifact(hashed))
 
     def sign_statement(self, payload: bytes) -> bytes:
         """Sign an in-toto statement's own bytes as a DSSE envelope and return the bundle's JSON."""
-        with refusals("the statement"):
-            envelope = self.signer.sign_dsse(dsse.Statement(payload))
-            return self.encode(envelope, "the statement")
+        statement = dsse.Statement(payload)
+        return self.sign("the statement", lambda signer: signer.sign_dsse(statement))
 
-    def encode(self, bundle: Bundle, what: str) -> bytes:
-        """Write a bundle, refusing one that came back without its time stamps.
+    def sign(self, what: str, make: Callable[[Signer], Bundle]) -> bytes:
+        """Make a bundle, with a fresh certificate for as often as one runs out on the way."""
+        signatures = 0
+        while signatures < SIGNATURES:
+            signer = self.signer or self.ask_certificate()
+            try:
+                with refusals(what, self.services.patience.clock()):
+                    return make(signer).to_json().encode()
+            except (RanOut, ExpiredCertificate):
+                self.signer = None
+            except SignedBefore:
+                signatures += 1
+        raise SigningError(f"{what}: the log answers 409 to every new signature")
 
-        sigstore-python only logs a warning where a time-stamp authority fails.
-        """
-        evidence = bundle.verification_material.timestamp_verification_data
-        found = len(evidence.rfc3161_timestamps) if evidence else 0
-        if found != self.timestamps:
-            missing = f"{found} of {self.timestamps} time stamps"
-            raise TryAgain(f"{what} got {missing}: a time-stamp authority failed")
-        return bundle.to_json().encode()
+    def ask_certificate(self) -> Signer:
+        """Ask Fulcio for a certificate of a new key, with a new token where that has run out."""
+        services, clock = self.services, self.services.patience.clock
+
+        def ask() -> Signer:
+            self.identity = self.identity.renewed(clock())
+            return Signer(self.identity.token, self.context)
+
+        services.ends = None
+        self.signer = services.call("the signing certificate", ask)
+        certificate = self.signer._signing_cert()  # noqa: SLF001
+        services.ends = certificate.not_valid_after_utc.timestamp() - services.answer_seconds
+        if clock() > services.ends:
+            raise SigningError(
+                "the signing certificate has run out already", hint="set the clock of this machine"
+            )
+        return self.signer
 
 
-@contextlib.contextmanager
-def open_session(instance: SigstoreInstance, identity: Identity) -> Iterator[SigningSession]:
+@contextmanager
+def open_session(
+    instance: SigstoreInstance,
+    identity: Identity,
+    patience: Patience | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
+) -> Iterator[SigningSession]:
     """Ask Fulcio for a certificate for `identity` and yield what can sign with it.
 
-    Raises `SigningError` where a service refuses and `TryAgain` where it cannot be reached.
+    Services that are away are waited for within `patience`, each answer at most `answer_seconds`.
+    Raises `SigningError` where a service refuses and `TryAgain` where patience ends.
     """
-    with refusals("the signing certificate"):
-        context, timestamps = make_context(instance)
-        signer = Signer(identity.token, context)
+    services = PatientServices(patience or make_patience(), answer_seconds)
+    with refusals("the signing configuration", services.patience.clock()):
+        context = services.make_context(instance)
     with quiet_library():
-        yield SigningSession(signer, timestamps)
+        session = SigningSession(identity, context, services)
+        session.ask_certificate()
+        yield session
 
 
-def make_context(instance: SigstoreInstance) -> tuple[SigningContext, int]:
-    """Build sigstore-python's context from the instance, with a time limit on every call."""
-    config = ClientTrustConfig.from_json(instance.trust_config.decode())
-    services = config.signing_config
-    fulcio, rekor, stamps = services.get_fulcio(), services.get_tlogs()[0], services.get_tsas()
-    limit(fulcio.session, fulcio.url)
-    limit(rekor._session, rekor.url)  # type: ignore[attr-defined]  # noqa: SLF001
-    for stamp in stamps:
-        limit(stamp._session, stamp.url)  # noqa: SLF001
-    context = SigningContext(
-        fulcio=fulcio, rekor=rekor, trusted_root=config.trusted_root, tsa_clients=stamps
-    )
-    return context, len(stamps)
-
-
-def limit(session: requests.Session, url: str) -> None:
-    """Give a session its time limits, and keep a loopback service away from any proxy."""
-    session.mount("https://", Deadline())
-    session.mount("http://", Deadline())
-    if urlsplit(url).hostname in LOOPBACK:
-        session.trust_env = False
-
-
-@contextlib.contextmanager
+@contextmanager
 def quiet_library() -> Iterator[None]:
     """Keep the library's own warnings off stderr: what they warn of is an error here."""
     logger = logging.getLogger("sigstore")
@@ -123,40 +124,3 @@ def quiet_library() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def refusals(what: str) -> Iterator[None]:
-    """Turn whatever the library and its services raise into one of our errors."""
-    try:
-        yield
-    except (FulcioClientError, RekorClientError) as error:
-        raise service_refusal(error, what) from error
-    except requests.RequestException as error:
-        raise TryAgain(f"{what}: a Sigstore service cannot be reached: {host_of(error)}") from error
-    except (ExpiredIdentity, ExpiredCertificate) as error:
-        raise SigningError(
-            f"{what}: the signing identity has expired", hint="run the command again"
-        ) from error
-    except (Error, ValueError, KeyError, TypeError, IndexError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise SigningError(f"{what}: a Sigstore service answered nonsense: {said}") from error
-
-
-def service_refusal(error: Exception, what: str) -> SigningError | TryAgain:
-    """Find the answer behind an error, which the library's own message leaves out."""
-    response = getattr(error.__cause__, "response", None)
-    if response is None:
-        return SigningError(f"{what}: a Sigstore service refused: {str(error)[:200]}")
-    said = JSON_WEB_TOKEN.sub("[token]", " ".join(response.text.split()))[:200]
-    host = urlsplit(response.url).netloc
-    text = f"{what}: {host} answered {response.status_code}: {said}"
-    if response.status_code >= 500 or response.status_code == 429:
-        return TryAgain(text)
-    return SigningError(text)
-
-
-def host_of(error: requests.RequestException) -> str:
-    """Name the host that an unanswered request went to, never the request's headers."""
-    url = getattr(error.request, "url", None)
-    return urlsplit(str(url)).netloc if url else type(error).__name__

@@ -4,18 +4,27 @@ Obtains an OIDC identity token and says whose it is; what is signed with it is n
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import jwt
+import requests
 from sigstore.errors import Error, NetworkError
 from sigstore.models import ClientTrustConfig
 from sigstore.oidc import IdentityError, IdentityToken, Issuer, IssuerError, detect_credential
 
 from release_tool.core.errors import SigningError, TryAgain
 from release_tool.core.names import RepoSlug
+from release_tool.core.patience import Patience
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.policy import GITHUB
+from release_tool.sigstore.sign.services import (
+    ANSWER_SECONDS,
+    limit,
+    make_patience,
+    refusals,
+)
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
 
@@ -28,6 +37,8 @@ OTHER_HINT = (
     "sign in GitHub Actions or in a browser, or give --identity-token for an identity that is a "
     "mail address, such as a service account's"
 )
+AUDIENCE = "sigstore"
+REQUEST_VARIABLES = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 OTHER_CI = {
     "GITLAB_CI": ("GitLab CI", "https://gitlab.com"),
     "BUILDKITE": ("Buildkite", "https://agent.buildkite.com"),
@@ -43,9 +54,27 @@ class NoIdentity(SigningError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A token that Fulcio will take, and whom it names; the token never shows in a repr."""
+    """A token that Fulcio will take, and whom it names; the token never shows in a repr.
+
+    `again` gets another token of the same identity, where one can be had without a person.
+    """
 
     token: IdentityToken
+    again: Callable[[], str] | None = field(default=None, compare=False)
+
+    def renewed(self, now: float) -> "Identity":
+        """Return this identity with a token that has not run out; `now` is in Unix seconds.
+
+        Raises `SigningError` where there is none to be had, or where it is somebody else's.
+        """
+        if now < float(str(self.claims["exp"])):
+            return self
+        if self.again is None:
+            raise SigningError("the signing identity has expired", hint=GIVEN_HINT)
+        other = replace(self, token=IdentityToken(self.again().strip()))
+        if other.claimed != self.claimed:
+            raise SigningError(f"another identity came in place of the expired one: {other!r}")
+        return other
 
     @property
     def subject(self) -> str:
@@ -124,16 +153,27 @@ def str_or_none(claim: object) -> str | None:
     return str(claim) if claim else None
 
 
-def open_identity(instance: SigstoreInstance, given: str | None, *, interactive: bool) -> Identity:
+def open_identity(
+    instance: SigstoreInstance,
+    given: str | None,
+    *,
+    interactive: bool,
+    patience: Patience | None = None,
+) -> Identity:
     """Find an identity: the token given, else the ambient one, else a person at a browser.
 
-    Checks what a client can check (audience and times); Fulcio checks the rest. Raises
-    `SigningError` where there is none or it is refused, `TryAgain` where the issuer is away.
+    Checks what a client can check (audience and times); Fulcio checks the rest. An ambient issuer
+    that is away is waited for within `patience`. Raises `SigningError` where there is no identity
+    or it is refused, `TryAgain` where the issuer stays away.
     """
+    waiting = patience or make_patience(seconds=0.0)
     try:
-        raw = given or find_ambient()
+        if given:
+            return check_supported(Identity(IdentityToken(given.strip())))
+        raw = waiting.outlast(lambda: find_ambient(waiting))
         if raw is not None:
-            return check_supported(Identity(IdentityToken(raw.strip())))
+            ambient = Identity(IdentityToken(raw.strip()), lambda: find_ambient(waiting) or "")
+            return check_supported(ambient)
         if not interactive:
             raise NoIdentity("there is no signing identity", hint=NO_IDENTITY_HINT)
         return Identity(ask_browser(instance))
@@ -147,12 +187,36 @@ def open_identity(instance: SigstoreInstance, given: str | None, *, interactive:
         ) from error
 
 
-def find_ambient() -> str | None:
-    """Ask GitHub Actions, or Google's cloud, for the token of whatever runs us; None elsewhere."""
+def find_ambient(patience: Patience) -> str | None:
+    """Ask GitHub Actions, or Google's cloud, for the token of whatever runs us; None elsewhere.
+
+    Raises `Away` where GitHub's issuer does not answer, to be asked again.
+    """
     here = [name for variable, (name, _) in OTHER_CI.items() if os.environ.get(variable)]
     if here and not os.environ.get("GITHUB_ACTIONS"):
         raise NoIdentity(f"there is no signing identity that works in {here[0]}", hint=OTHER_HINT)
+    url, bearer = (os.environ.get(name) for name in REQUEST_VARIABLES)
+    if os.environ.get("GITHUB_ACTIONS") and url and bearer:
+        return ask_actions(url, bearer, patience)
     return detect_credential()
+
+
+def ask_actions(url: str, bearer: str, patience: Patience) -> str:
+    """Ask GitHub's issuer once for the token of this job, as the job's variables allow.
+
+    https://docs.github.com/en/actions/reference/security/oidc
+    """
+    what = "the signing identity"
+    with requests.Session() as session, refusals(what, patience.clock()):
+        limit(session, url, patience, ANSWER_SECONDS)
+        response = session.get(
+            url,
+            params={"audience": AUDIENCE},
+            headers={"Authorization": f"Bearer {bearer}"},
+            allow_redirects=False,
+        )
+        response.raise_for_status()
+        return str(response.json()["value"])
 
 
 def check_supported(identity: Identity) -> Identity:

@@ -1,0 +1,60 @@
+"""Makes the signatures of a release that are missing, and keeps each as soon as it is made.
+
+What is signed was checked by the caller, who verifies everything afterwards.
+"""
+
+from pathlib import Path
+
+from release_tool.core.artifact import Artifact
+from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.core.files import write_whole
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES
+from release_tool.core.patience import Patience
+from release_tool.core.progress import Progress
+from release_tool.provenance.exported import ExportedRelease
+from release_tool.provenance.statement import Builder, make_statement
+from release_tool.recipes.recipe import Recipe
+from release_tool.sigstore.sign.session import open_session
+from release_tool.sigstore.sign.token import Identity
+from release_tool.sigstore.trust.instance import SigstoreInstance, TrustedRoot
+from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.verify.evidence import evidence_for_digest, read_evidence
+from release_tool.verify.verdict import verify_release
+
+
+def make_signatures(
+    exported: ExportedRelease,
+    recipe: Recipe,
+    instance: SigstoreInstance,
+    identity: Identity,
+    builder: Builder,
+    patience: Patience | None,
+    progress: Progress,
+) -> None:
+    """Sign the model, unless that holds already, and a statement over every file."""
+    names, model = recipe.names, exported.model
+    place = exported.directory / names.bundle
+    bundle = find_bundle(place, model.digest, identity.signer, instance.trusted_root)
+    with open_session(instance, identity, patience) as session:
+        if bundle is None:
+            bundle = session.sign_artifact(model)
+            write_whole(place, bundle)
+        else:
+            progress.note("reusing the model's signature, which an earlier run made")
+        signed = Artifact.of_bytes(names.bundle, bundle)
+        statement = make_statement((*exported.files, signed), exported.manifest, builder)
+        provenance = session.sign_statement(statement.payload)
+        write_whole(exported.directory / names.provenance, provenance)
+
+
+def find_bundle(
+    path: Path, digest: Sha256, signer: ExpectedSigner, root: TrustedRoot
+) -> bytes | None:
+    """Return the bundle at a path if by it this very signer signed the digest, else None."""
+    try:
+        bundle = read_evidence(path, BUNDLE_LIMIT_BYTES)
+        verify_release(evidence_for_digest(digest, bundle), signer, root)
+    except (CannotVerify, NotVerified):
+        return None
+    return bundle
