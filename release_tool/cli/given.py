@@ -58,6 +58,7 @@ class SigningOptions:
     identity_token: str | None
     other_publisher: bool = False
     public_log: bool = False
+    patience: float = 0.0
 
     def discloses(self, configuration: Configuration) -> bool:
         """Tell whether a private repository's name may stand in a public log."""

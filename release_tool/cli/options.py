@@ -4,6 +4,7 @@ Declares them; what they mean is for `settings`.
 """
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -24,6 +25,8 @@ from release_tool.core.names import Latest
 from release_tool.sigstore.trust.signer import DEFAULT_REF, DEFAULT_WORKFLOW
 
 Function = Callable[..., None]
+DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|)", re.ASCII)
+UNITS = {"s": 1, "": 1, "m": 60, "h": 3600}
 
 
 class GivenPath(click.Path):
@@ -46,6 +49,19 @@ class GivenText(click.ParamType[str]):
         if value == "":
             self.fail("is empty", param, ctx)
         return value
+
+
+class Duration(click.ParamType[float]):
+    """A time, such as 20s, 10m or 1h; a bare number is of seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it as seconds."""
+        found = DURATION.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{str(value)[:40]!r} is no time; write it like 20s, 10m or 1h", param, ctx)
+        return float(found[1]) * UNITS[found[2]]
 
 
 TEXT = GivenText()
@@ -211,6 +227,14 @@ with_signing = grouped(
         "who are told to name another publisher.",
     ),
     with_public_log,
+    click.option(
+        "--patience",
+        type=Duration(),
+        default="10m",
+        show_default=True,
+        metavar="TIME",
+        help="How long to wait in all for Sigstore's services while they are away.",
+    ),
 )
 
 with_trust = grouped(

@@ -11,6 +11,7 @@ from release_tool.cli.given import SigningOptions
 from release_tool.cli.settings import Settings
 from release_tool.core.errors import NotVerified, SigningError
 from release_tool.core.names import RepoSlug
+from release_tool.core.patience import Patience
 from release_tool.github.client import GitHub
 from release_tool.sigstore.check.policy import check_policy
 from release_tool.sigstore.sign.token import Identity, open_identity
@@ -28,10 +29,12 @@ DISCLOSURE_HINT = (
 
 
 def open_signer(
-    instance: SigstoreInstance, signing: SigningOptions, settings: Settings
+    instance: SigstoreInstance, signing: SigningOptions, settings: Settings, patience: Patience
 ) -> Identity:
     """Find the identity that signs; raises `SigningError` where it is not the believed one."""
-    identity = open_identity(instance, signing.identity_token, interactive=sys.stdin.isatty())
+    identity = open_identity(
+        instance, signing.identity_token, interactive=sys.stdin.isatty(), patience=patience
+    )
     if not signing.other_publisher:
         check_believed(identity, settings)
     check_workflow_disclosure(identity, signing, settings)

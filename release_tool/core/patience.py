@@ -20,6 +20,8 @@ PATIENCE_SECONDS = 900.0
 """All waiting of one run together; GitHub's hourly limits may ask for more, and then it ends."""
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
+LEAST_SECONDS = 5.0
 UNSTATED_LIMIT_SECONDS = 60.0
 COUNTDOWN_FROM_SECONDS = 3.0
 INSIST_ATTEMPTS = 5
@@ -39,7 +41,10 @@ class Away(TryAgain):
 
 
 class Patience:
-    """A budget of waiting in seconds, spent through an injected `sleep`; `whom` is waited for."""
+    """A budget of waiting in seconds, spent through an injected `sleep`; `whom` is waited for.
+
+    `answer_seconds` is how long a service may be silent before it counts as away.
+    """
 
     def __init__(
         self,
@@ -48,12 +53,19 @@ class Patience:
         clock: Callable[[], float],
         budget_seconds: float = PATIENCE_SECONDS,
         whom: str = "GitHub",
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self.progress = progress
         self.sleep = sleep
         self.clock = clock
         self.budget = self.left = budget_seconds
         self.whom = whom
+        self.answer_seconds = answer_seconds
+
+    @property
+    def allowed_seconds(self) -> float:
+        """Give how long one more answer is waited for, which is never less than a few seconds."""
+        return min(self.answer_seconds, max(self.left, LEAST_SECONDS))
 
     def backoff(self, attempt: int) -> float:
         """Choose the pause after a failed attempt, counted from 1: doubling, with jitter."""

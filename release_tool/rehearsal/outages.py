@@ -35,12 +35,14 @@ class OutageKind(StrEnum):
 class Outage:
     """Fails for so many `seconds` from its first request on, and for so many requests (`times`).
 
+    Requests that are `spared` come before that.
     `retry_after` is the header of a 429: seconds, or an HTTP date.
     """
 
     kind: OutageKind
     seconds: float = math.inf
     times: float = math.inf
+    spared: int = 0
     retry_after: str = "1"
     clock: Callable[[], float] = time.monotonic
     ends: float | None = None
@@ -67,6 +69,9 @@ class Outage:
     def strikes(self) -> bool:
         """Tell whether the next request fails, and count it."""
         with self.lock:
+            if self.spared > 0:
+                self.spared -= 1
+                return False
             now = self.clock()
             self.ends = now + self.seconds if self.ends is None else self.ends
             if now >= self.ends or self.times <= 0:

@@ -34,6 +34,7 @@ from release_tool.core.locks import in_turn
 from release_tool.core.names import Latest
 from release_tool.github.client import open_github
 from release_tool.provenance.statement import Builder
+from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.trust.instance import open_instance
 
 
@@ -83,6 +84,7 @@ def command(
     api = resolve_api(github_api, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
     builder = Builder.from_environment(os.environ)
+    patience = make_patience(state, signing.patience)
     source = resolve_source(sources, settings.recipe, state)
     plan = Plan(source, settings.recipe, out, replay=not no_replay)
     # An identity's token may last for minutes only, so whoever waits does so before.
@@ -91,9 +93,9 @@ def command(
         open_github(api, token, progress=state) as github,
         open_read_api(api, token, state) as released,
     ):
-        identity = open_signer(instance, signing, settings)
+        identity = open_signer(instance, signing, settings, patience)
         check_disclosure(github, to.repo, signing, settings)
         target = Publication(github, released, to, keep_draft=keep_draft)
-        services = Services(instance, identity, builder, target)
+        services = Services(instance, identity, builder, target, patience)
         result, _verified = publish(plan, services, os.environ, progress=state)
     show_release(state, result)

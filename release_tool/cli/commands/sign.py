@@ -21,6 +21,7 @@ from release_tool.cli.signing import open_signer
 from release_tool.cli.state import State
 from release_tool.core.locks import in_turn
 from release_tool.provenance.statement import Builder
+from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.trust.instance import open_instance
 
 
@@ -52,7 +53,8 @@ def command(
     instance = open_instance(signing.source(settings.configuration), progress=state)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with in_turn(directory, state.note) if directory.is_dir() else nullcontext():
-        identity = open_signer(instance, signing, settings)
+        patience = make_patience(state, signing.patience)
+        identity = open_signer(instance, signing, settings, patience)
         builder = Builder.from_environment(os.environ)
         verified = sign_release(
             directory,
@@ -61,6 +63,7 @@ def command(
             identity,
             builder,
             unpinned=unpinned,
+            patience=patience,
             progress=state,
         )
     show_verdict(state, verified)

@@ -28,7 +28,7 @@ from sigstore.oidc import ExpiredIdentity
 from sigstore.sign import SigningContext
 
 from release_tool.core.errors import SigningError
-from release_tool.core.patience import Away, Patience, parse_wait
+from release_tool.core.patience import ANSWER_SECONDS, Away, Patience, parse_wait
 from release_tool.core.progress import SILENT, Progress
 from release_tool.sigstore.trust.instance import SigstoreInstance
 
@@ -36,12 +36,8 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 600.0
 """How long signing waits, in all, for services that are away."""
-ANSWER_SECONDS = 30.0
-"""How long a service may be silent."""
-LEAST_SECONDS = 5.0
-"""What an answer is waited for at least, however little patience is left."""
 JSON_WEB_TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
-ENTRY_ID = re.compile(r"/([0-9a-f]{64}|[0-9a-f]{80})")
+ENTRY_ID = re.compile(r"/([0-9a-f]{80}|[0-9a-f]{64})")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CONFLICT = 409
 
@@ -52,9 +48,10 @@ def make_patience(
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.time,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> Patience:
     """Make the budget of waiting for Sigstore that one run has."""
-    return Patience(progress, sleep, clock, seconds, whom="Sigstore")
+    return Patience(progress, sleep, clock, seconds, "Sigstore", answer_seconds)
 
 
 class RanOut(Exception):
@@ -68,23 +65,21 @@ class SignedBefore(Exception):
 class Deadline(HTTPAdapter):
     """Gives every request a time limit: sigstore-python sets none for Fulcio and Rekor."""
 
-    def __init__(self, patience: Patience, answer_seconds: float) -> None:
+    def __init__(self, patience: Patience) -> None:
         super().__init__()
         self.patience = patience
-        self.answer_seconds = answer_seconds
 
     def send(self, *args: Any, **options: Any) -> requests.Response:
         """Send a request, waiting for each part of the answer as long as patience allows."""
-        given = options.get("timeout") or self.answer_seconds
-        left = max(self.patience.left, LEAST_SECONDS)
-        options["timeout"] = min(given, self.answer_seconds, left)
+        allowed = self.patience.allowed_seconds
+        options["timeout"] = min(options.get("timeout") or allowed, allowed)
         return super().send(*args, **options)
 
 
-def limit(session: requests.Session, url: str, patience: Patience, answer_seconds: float) -> None:
+def limit(session: requests.Session, url: str, patience: Patience) -> None:
     """Give a session its time limits, and keep a loopback service away from any proxy."""
     for scheme in ("https://", "http://"):
-        session.mount(scheme, Deadline(patience, answer_seconds))
+        session.mount(scheme, Deadline(patience))
     if urlsplit(url).hostname in LOOPBACK:
         session.trust_env = False
 
@@ -94,7 +89,6 @@ class PatientServices:
     """What all calls share: the patience, and until when (Unix seconds) the certificate is good."""
 
     patience: Patience
-    answer_seconds: float = ANSWER_SECONDS
     ends: float | None = None
 
     def call(self, what: str, ask: Callable[[], T]) -> T:
@@ -117,10 +111,10 @@ class PatientServices:
         services = config.signing_config
         fulcio, rekor = services.get_fulcio(), services.get_tlogs()[0]
         stamps = [PatientClock(each.url, self) for each in services.get_tsas()]
-        limit(fulcio.session, fulcio.url, self.patience, self.answer_seconds)
+        limit(fulcio.session, fulcio.url, self.patience)
         session = rekor._session  # type: ignore[attr-defined]  # noqa: SLF001
         url = rekor.url  # type: ignore[attr-defined]
-        limit(session, url, self.patience, self.answer_seconds)
+        limit(session, url, self.patience)
         return SigningContext(
             fulcio=fulcio,
             rekor=PatientLog(rekor, self),
@@ -138,7 +132,7 @@ class PatientClock(TimestampAuthorityClient):
     def __init__(self, url: str, services: PatientServices) -> None:
         super().__init__(url)
         self.services = services
-        limit(self._session, url, services.patience, services.answer_seconds)
+        limit(self._session, url, services.patience)
 
     def request_timestamp(self, signature: bytes) -> TimeStampResponse:
         """Have a signature stamped (RFC 3161)."""

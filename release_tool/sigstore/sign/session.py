@@ -20,7 +20,6 @@ from release_tool.core.artifact import Artifact
 from release_tool.core.errors import SigningError
 from release_tool.core.patience import Patience
 from release_tool.sigstore.sign.services import (
-    ANSWER_SECONDS,
     PatientServices,
     RanOut,
     SignedBefore,
@@ -85,7 +84,8 @@ class SigningSession:
         services.ends = None
         self.signer = services.call("the signing certificate", ask)
         certificate = self.signer._signing_cert()  # noqa: SLF001
-        services.ends = certificate.not_valid_after_utc.timestamp() - services.answer_seconds
+        last = certificate.not_valid_after_utc.timestamp()
+        services.ends = last - services.patience.answer_seconds
         if clock() > services.ends:
             raise SigningError(
                 "the signing certificate has run out already", hint="set the clock of this machine"
@@ -98,14 +98,13 @@ def open_session(
     instance: SigstoreInstance,
     identity: Identity,
     patience: Patience | None = None,
-    answer_seconds: float = ANSWER_SECONDS,
 ) -> Iterator[SigningSession]:
     """Ask Fulcio for a certificate for `identity` and yield what can sign with it.
 
-    Services that are away are waited for within `patience`, each answer at most `answer_seconds`.
+    Services that are away are waited for within `patience`.
     Raises `SigningError` where a service refuses and `TryAgain` where patience ends.
     """
-    services = PatientServices(patience or make_patience(), answer_seconds)
+    services = PatientServices(patience or make_patience())
     with refusals("the signing configuration", services.patience.clock()):
         context = services.make_context(instance)
     with quiet_library():

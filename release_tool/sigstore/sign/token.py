@@ -20,7 +20,6 @@ from release_tool.core.patience import Patience
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.policy import GITHUB
 from release_tool.sigstore.sign.services import (
-    ANSWER_SECONDS,
     limit,
     make_patience,
     refusals,
@@ -208,7 +207,7 @@ def ask_actions(url: str, bearer: str, patience: Patience) -> str:
     """
     what = "the signing identity"
     with requests.Session() as session, refusals(what, patience.clock()):
-        limit(session, url, patience, ANSWER_SECONDS)
+        limit(session, url, patience)
         response = session.get(
             url,
             params={"audience": AUDIENCE},
