@@ -92,8 +92,10 @@ def test_two_rehearsals_at_once_in_one_directory_are_refused(run, tmp_path: Path
 
 def test_a_fault_on_cue_is_overcome_or_ends_in_its_exit_code(run, standin, tmp_path: Path):
     options = [*standin.options, "--out", tmp_path / "dist"]
-    survived = run("rehearse", *options, "--fault", "upload:502:2", "--fault", "publish:lost")
+    failing = ["--fault", "upload:502:2", "--fault", "publish:lost", "--fail", "tsa:503:1"]
+    survived = run("rehearse", *options, *failing)
     assert survived.code == 0, survived.err
+    assert "the time stamp: 127.0.0.1:" in survived.err
     refused = run("rehearse", *options, "--fault", "repository:401")
     assert refused.code == 6
     assert "401" in refused.err

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from release_tool.chain import sign
+from release_tool.chain import signatures
 from release_tool.chain import signed as signed_release
 from release_tool.chain.earlier import installed_toolchain
 from release_tool.chain.upload import keep_attestation
@@ -651,7 +651,7 @@ def test_two_publications_at_once_from_one_directory_are_one(
             others.append(other)
             assert any("waiting" in text for text in other.stderr or ())
 
-    monkeypatch.setattr(sign, "write_whole", write_and_start_another)
+    monkeypatch.setattr(signatures, "write_whole", write_and_start_another)
     first = run(*publish, *world.signing)
     [other] = others
     out_text, err_text = other.communicate(timeout=60)

@@ -14,12 +14,13 @@ from release_tool.cli.options import (
     with_sources,
     with_unpinned_checkpoint,
 )
-from release_tool.cli.rehearsing import Rehearsal, rehearse
+from release_tool.cli.rehearse.rehearsing import Rehearsal, rehearse
 from release_tool.cli.settings import Settings
 from release_tool.cli.sourcing import resolve_source
 from release_tool.cli.state import State
 from release_tool.core.locks import only_one
 from release_tool.rehearsal.github.faults import Fault
+from release_tool.rehearsal.outages import Outage
 
 
 @click.command("rehearse")
@@ -44,6 +45,15 @@ from release_tool.rehearsal.github.faults import Fault
     multiple=True,
     help="Make a call of GitHub's stand-in fail, like upload:502:2; an unknown one lists all.",
 )
+@click.option("--serve", is_flag=True, help="Keep the stand-ins up afterwards, until ctrl-C.")
+@click.option(
+    "--fail",
+    "outages",
+    metavar="[SERVICE:]KIND[:SECONDS]",
+    multiple=True,
+    help="Let a service fail, like rekor:503:60; with --serve only after the rehearsal. An unknown "
+    "one lists all.",
+)
 @with_accept_license
 @with_settings
 @with_output
@@ -59,6 +69,8 @@ def command(
     out: Path,
     rekor: str,
     faults: tuple[str, ...],
+    serve: bool,
+    outages: tuple[str, ...],
 ) -> None:
     """Rehearse a whole release against stand-ins on this machine.
 
@@ -69,15 +81,19 @@ def command(
     What is released is a small stand-in upstream. With `--pinned`, a checkout or a checkpoint it is
     the recipe's own network, and what was not given is fetched by its pins.
 
+    With `--serve` the stand-ins then stay up, and what is printed leads each command to them.
+
     \b
     Examples:
       release-tool rehearse
       release-tool rehearse --pinned
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
       release-tool rehearse --fault upload:reset:2 --fault publish:lost
+      release-tool rehearse --serve --fail rekor:503:60
     """
     settings = settings.accepting(accept_license)
     planned = tuple(Fault.parse(fault) for fault in faults)
+    failing = tuple(Outage.parse(outage) for outage in outages)
     real = pinned or unpinned_checkpoint or sources.given
     rehearsal = Rehearsal(
         recipe=settings.recipe,
@@ -88,6 +104,8 @@ def command(
         else None,
         rekor="v2" if rekor == "v2" else "v1",
         faults=planned,
+        serve=serve,
+        outages=failing,
         replay=not no_replay,
     )
     with only_one(out, "rehearsing"):

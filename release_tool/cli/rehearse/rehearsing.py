@@ -13,10 +13,12 @@ from release_tool.chain.publish import Plan, Services, publish
 from release_tool.chain.upload import Publication
 from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
+from release_tool.cli.rehearse.serving import Served, wait_for_interruption, write_served
 from release_tool.cli.render import file_documents, file_rows
 from release_tool.cli.settings import DEFAULT_RECIPE
-from release_tool.cli.state import BLANK, State
+from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.artifact import Artifact
+from release_tool.core.documents import JsonObject
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
 from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.core.names import Destination, RepoSlug, Tag
@@ -28,14 +30,18 @@ from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.github.faults import Fault
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
+from release_tool.rehearsal.outages import Outage
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
+from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.upstream.sources import Source
 from release_tool.verify.release import VerifiedRelease
 
+Outages = tuple[tuple[str, ...], Outage]
+"""The services that fail, and how."""
 REPOSITORY = RepoSlug("rehearsal", "u2netp-mirror")
 WORKFLOW = "release.yml"
 REF = "refs/heads/main"
@@ -56,10 +62,24 @@ class Rehearsal:
     rekor: Literal["v1", "v2"]
     faults: tuple[Fault, ...] = ()
     replay: bool = True
+    serve: bool = False
+    outages: tuple[Outages, ...] = ()
+
+    def fail(self, sigstore: SigstoreStack, github: GitHubStandIn) -> None:
+        """Let the services fail that are to."""
+        for services, outage in self.outages:
+            for service in services:
+                if service == "github":
+                    github.fail(outage)
+                else:
+                    sigstore.fail(service, outage)
 
 
 def rehearse(rehearsal: Rehearsal, state: State) -> None:
-    """Release against the stand-ins, stop them, and print what was released and how to verify."""
+    """Release against the stand-ins, and print what was released and how to verify.
+
+    Then they stop; or they stay up until ctrl-C, and only then fail as they are told to.
+    """
     start = time.monotonic()
     with ExitStack() as running:
         with state.stage("stand-ins"):
@@ -69,9 +89,20 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
             )
             source, recipe = running.enter_context(open_source_of(rehearsal))
         write_trust(rehearsal.out, recipe, sigstore)
+        if not rehearsal.serve:
+            rehearsal.fail(sigstore, github)
         verified = release(rehearsal, source, recipe, sigstore, github, state)
-    state.note(f"rehearsed in {time.monotonic() - start:.1f} s; nothing left this machine")
-    show(rehearsal, recipe, verified, state)
+        state.note(f"rehearsed in {time.monotonic() - start:.1f} s; nothing left this machine")
+        if rehearsal.serve:
+            rehearsal.fail(sigstore, github)
+            place = (rehearsal.out / "rehearsal").resolve()
+            served = Served(place, github.api, REPOSITORY, WORKFLOW, REF)
+            variables = {"GH_TOKEN": github.token, **sigstore.actions_environment()}
+            told = write_served(served, recipe, source, variables)
+            show(rehearsal, recipe, verified, state, told)
+            wait_for_interruption(state)
+    if not rehearsal.serve:
+        show(rehearsal, recipe, verified, state)
 
 
 @contextmanager
@@ -104,7 +135,7 @@ def release(
         open_read_api(github.api, None, state) as consumer,
     ):
         target = Publication(client, consumer, to, unpinned=not source.pinned)
-        services = Services(instance, identity, builder, target)
+        services = Services(instance, identity, builder, target, make_patience(state))
         _, verified = publish(plan, services, os.environ, progress=state)
     return verified
 
@@ -121,11 +152,17 @@ def write_trust(out: Path, recipe: Recipe, sigstore: SigstoreStack) -> None:
     write_whole(out / "rehearsal" / "trusted_root.json", sigstore.trusted_root)
 
 
-def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state: State) -> None:
-    """Print the files, the verdict, and the command that reaches it again."""
+def show(
+    rehearsal: Rehearsal,
+    recipe: Recipe,
+    verified: VerifiedRelease,
+    state: State,
+    served: tuple[JsonObject, list[Row]] | None = None,
+) -> None:
+    """Print the files, the verdict, the command that reaches it again, and what is `served`."""
     files = [Artifact.of_file(rehearsal.out / artifact.name) for artifact in verified.artifacts]
     command = verify_command(rehearsal.out, recipe, rehearsal)
-    document = {
+    document: JsonObject = {
         "files": file_documents(files),
         "verdict": verified.to_json(),
         "verify_command": command,
@@ -141,6 +178,9 @@ def show(rehearsal: Rehearsal, recipe: Recipe, verified: VerifiedRelease, state:
         rows.append(("unpinned", text))
     rows.append(BLANK)
     rows.append(("verify it", shlex.join(command)))
+    if served is not None:
+        document["serving"], more = served
+        rows += more
     state.print_result(document, rows)
 
 

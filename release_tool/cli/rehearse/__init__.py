@@ -1,0 +1,1 @@
+"""Rehearses a release against the stand-ins, and keeps them up for who tries commands by hand."""
