@@ -11,35 +11,40 @@ from release_tool.core.errors import InputError
 COUNTER = "num_batches_tracked"
 VARIANCE = "running_var"
 CHUNK_BYTES = 4 * 1024 * 1024
-# A float32 is not finite if its eight exponent bits are ones: the low seven of the last byte and
-# the high one of the byte before. These tables keep exactly that bit of information.
-EXPONENT_HIGH = bytes(byte & 0x7F == 0x7F for byte in range(256))
-EXPONENT_LOW = bytes(byte >> 7 for byte in range(256))
+# A number is not finite if its exponent bits are all ones. They stand in its last two bytes, under
+# these masks; behind them the number's width.
+EXPONENTS = {
+    "float32": (0x7F, 0x80, 4),
+    "float64": (0x7F, 0xF0, 8),
+    "float16": (0x7C, 0x00, 2),
+    "bfloat16": (0x7F, 0x80, 2),
+}
 
 
 def check_hygiene(tensors: Iterable[Tensor], file_name: str) -> None:
-    """Check that all tensors are finite float32, counters int64, variances not negative."""
+    """Check that all numbers are finite, counters int64, variances not negative."""
     for tensor in tensors:
         counter = tensor.name.endswith(COUNTER)
-        wanted = "int64" if counter else "float32"
-        if tensor.dtype != wanted:
-            raise InputError(f"{file_name}: {tensor.name} is {tensor.dtype} instead of {wanted}")
-        if counter:
+        if counter and tensor.dtype != "int64":
+            raise InputError(f"{file_name}: {tensor.name} is {tensor.dtype} instead of int64")
+        if tensor.dtype not in EXPONENTS:
             continue
-        if not is_finite(tensor.data):
+        if not is_finite(tensor.data, tensor.dtype):
             raise InputError(f"{file_name}: {tensor.name} has values that are not finite")
-        if tensor.name.endswith(VARIANCE) and not bytes(tensor.data[3::4]).isascii():
+        width = EXPONENTS[tensor.dtype][2]
+        if tensor.name.endswith(VARIANCE) and not bytes(tensor.data[width - 1 :: width]).isascii():
             raise InputError(f"{file_name}: {tensor.name} has a negative variance")
 
 
-def is_finite(data: memoryview) -> bool:
-    """Tell whether little-endian float32 numbers are all finite, without numpy."""
+def is_finite(data: memoryview, dtype: str = "float32") -> bool:
+    """Tell whether little-endian numbers are all finite, without numpy."""
+    high, low, width = EXPONENTS[dtype]
+    ones_high = bytes(byte & high == high for byte in range(256))
+    ones_low = bytes(byte & low == low for byte in range(256))
     for start in range(0, len(data), CHUNK_BYTES):
         chunk = bytes(data[start : start + CHUNK_BYTES])
-        highest = chunk[3::4]
-        # Numbers below 1.7e38 never have such a byte, so this is nearly always the end of it.
-        if b"\x7f" in highest or b"\xff" in highest:
-            suspects = int.from_bytes(highest.translate(EXPONENT_HIGH))
-            if suspects & int.from_bytes(chunk[2::4].translate(EXPONENT_LOW)):
-                return False
+        # Large numbers alone have such a byte, so this is nearly always the end of it.
+        suspects = int.from_bytes(chunk[width - 1 :: width].translate(ones_high))
+        if suspects and suspects & int.from_bytes(chunk[width - 2 :: width].translate(ones_low)):
+            return False
     return True

@@ -1,7 +1,8 @@
 """Reads the pickle inside a checkpoint with a machine that can build tensors and nothing else.
 
 No module is imported and no callable is called on the pickle's behalf: a global is a name, looked
-up in a short table. What the numbers mean is not judged here.
+up in a short table, and what any other would make is a note of that name. What the numbers mean is
+not judged here.
 """
 
 import struct
@@ -12,9 +13,9 @@ from typing import Any
 from release_tool.checkpoint.pickle_values import (
     CALLS,
     STORAGES,
+    Foreign,
     Global,
     MalformedPickle,
-    RefusedGlobal,
     StorageRef,
     put,
 )
@@ -23,6 +24,7 @@ MAX_OPCODES = 500_000
 MAX_STACK = 200_000
 MAX_TEXT_BYTES = 64 * 1024
 MAX_LONG_BYTES = 16
+MAX_NAME_BYTES = 120
 
 
 class Mark:
@@ -34,13 +36,18 @@ MARK = Mark()
 
 @dataclass(slots=True)
 class PickleMachine:
-    """A stack machine for the opcodes that `torch.save` writes (protocols 2 to 5)."""
+    """A stack machine for the opcodes that `torch.save` writes (protocols 2 to 5).
+
+    `storages` are those that the pickles referred to, `foreign` the names of what is not built.
+    """
 
     content: memoryview
     at: int = 0
     opcodes: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    storages: dict[str, StorageRef] = field(default_factory=dict)
+    foreign: dict[str, None] = field(default_factory=dict)
 
     def run(self) -> Any:
         """Read one pickle and return its value; `at` is then the offset behind it."""
@@ -79,7 +86,9 @@ class PickleMachine:
 
     def append(self, values: list[Any]) -> None:
         """Put values at the end of the list on top of the stack."""
-        self.top(list).extend(values)
+        target = self.top((list, Foreign))
+        if isinstance(target, list):
+            target.extend(values)
 
     def number(self, form: str) -> int:
         """Take one little-endian integer."""
@@ -129,7 +138,7 @@ class PickleMachine:
             values.append(value)
         raise MalformedPickle("the pickle ends a collection that it never began")
 
-    def top(self, kind: type) -> Any:
+    def top(self, kind: type | tuple[type, ...]) -> Any:
         """Look at the topmost value, which must have a type."""
         value = self.pop(kind)
         self.push(value)
@@ -147,49 +156,67 @@ class PickleMachine:
 
     def set_items(self, values: list[Any]) -> None:
         """Put pairs into the dictionary on top of the stack."""
-        target = self.top(dict)
+        target = self.top((dict, Foreign))
         if len(values) % 2:
             raise MalformedPickle("the pickle has a key without a value")
+        if isinstance(target, Foreign):
+            return
         for key, value in zip(values[::2], values[1::2], strict=True):
             put(target, key, value)
 
     def find_global(self, module: str, name: str) -> None:
-        """Put a name on the stack, if it is one of those that tensors need."""
+        """Put a name on the stack, and note it if it is none of those that tensors need."""
         path = f"{module}.{name}"
         prefix, _, storage = path.rpartition(".")
-        if path in CALLS or (prefix == "torch" and storage in STORAGES):
-            self.push(Global(path))
-            return
-        raise RefusedGlobal(
-            f"the pickle asks for {path[:120]!r}, which could run code; nothing of it was loaded",
-            hint="take a checkpoint that holds a state dict and nothing else",
-        )
+        if not (path in CALLS or (prefix == "torch" and storage in STORAGES)):
+            self.foreign[path[:MAX_NAME_BYTES]] = None
+        self.push(Global(path))
 
     def reduce(self) -> None:
-        """Build what one of the known calls would build."""
-        arguments = self.pop(tuple)
-        call = self.pop(Global)
+        """Build what one of the known calls would build; of any other keep its name."""
+        arguments = self.pop((tuple, Foreign))
+        call = self.pop((Global, Foreign))
         build = CALLS.get(call.name)
-        if build is None:
-            raise MalformedPickle(f"the pickle calls {call.name}")
+        if build is None or any(isinstance(each, Foreign) for each in arguments):
+            self.push(Foreign(call.name))
+            return
         # A noted list can be handed in again and again; what is copied counts like opcodes.
         self.opcodes += sum(len(item) for item in arguments if isinstance(item, list | tuple))
         self.push(build(arguments))
 
     def build(self) -> None:
-        """Drop the attributes of a dictionary (`_metadata` of a state dict)."""
-        self.pop((dict, tuple))
-        self.top(dict)
+        """Drop the attributes of a dictionary (`_metadata` of a state dict) or of a note."""
+        self.pop()
+        self.top((dict, Foreign))
+
+    def make_object(self, parts: int) -> None:
+        """Keep the name of the class that an object would be made of, for its arguments' sake."""
+        for _ in range(parts - 1):
+            self.pop()
+        self.push(Foreign(self.pop((Global, Foreign)).name))
+
+    def make_foreign(self, name: str, _content: object = None) -> None:
+        """Put down a note of a value that no tensor is made of."""
+        self.push(Foreign(name))
 
     def persistent(self) -> None:
         """Put down a reference to a storage: ('storage', type, key, location, elements, view)."""
         match self.pop(tuple):
+            case ("module", Global(name), *_):  # a class, as the legacy format refers to it
+                self.push(Foreign(name))
+                return
             case ("storage", Global(name), str(key), str(), int(elements), *view) if (
                 view in ([], [None]) and name.startswith("torch.") and 0 <= elements < 2**40
             ):
                 dtype = STORAGES.get(name.removeprefix("torch."))
-                if dtype is not None and len(key) <= 64:
-                    self.push(StorageRef(key, dtype, elements))
+                if dtype is None:
+                    self.push(Foreign(name))
+                    return
+                if len(key) <= 64:
+                    storage = StorageRef(key, dtype, elements)
+                    if self.storages.setdefault(key, storage) != storage:
+                        raise MalformedPickle(f"the storage {key!r} has two descriptions")
+                    self.push(storage)
                     return
         raise MalformedPickle("the pickle refers to something that is no storage of torch")
 
@@ -203,7 +230,7 @@ class PickleMachine:
 
 STOP = ord(".")
 Operation = Callable[[PickleMachine], None]
-# The opcodes of pickletools that a dictionary of tensors needs, and no other: nothing here can
+# The opcodes of pickletools that a training loop's file needs, and no other: nothing here can
 # instantiate a class, and only `c` and `\x93` can name one.
 OPERATIONS: dict[int, Operation] = {
     0x80: lambda m: m.skip(1),
@@ -244,5 +271,14 @@ OPERATIONS: dict[int, Operation] = {
     0x93: lambda m: m.find_global(*[m.pop(str), m.pop(str)][::-1]),
     ord("R"): PickleMachine.reduce,
     ord("b"): PickleMachine.build,
+    0x81: lambda m: m.make_object(2),
+    0x92: lambda m: m.make_object(3),
+    ord("C"): lambda m: m.make_foreign("bytes", m.take(m.number("<B"))),
+    ord("B"): lambda m: m.make_foreign("bytes", m.take(m.number("<I"))),
+    0x8E: lambda m: m.make_foreign("bytes", m.take(m.number("<Q"))),
+    0x96: lambda m: m.make_foreign("bytearray", m.take(m.number("<Q"))),
+    0x8F: lambda m: m.make_foreign("set"),
+    0x90: lambda m: m.append(m.pop_mark()),
+    0x91: lambda m: m.make_foreign("frozenset", m.pop_mark()),
     ord("Q"): PickleMachine.persistent,
 }

@@ -5,6 +5,7 @@ What builds them, opcode by opcode, is the machine in `pickle_reader`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from release_tool.core.errors import InputError
@@ -30,7 +31,7 @@ ELEMENT_BYTES = {
 
 
 class RefusedGlobal(InputError):
-    """The pickle names something that would be imported, so it could run code."""
+    """Where tensors belong stands something that would be imported, so it could run code."""
 
 
 class MalformedPickle(InputError):
@@ -39,7 +40,14 @@ class MalformedPickle(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """A name that a pickle asks for; only those in the table are ever made."""
+    """A name that a pickle asks for; nothing of that name is ever looked up."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What stands for a value of another kind than tensors are made of: only what would make it."""
 
     name: str
 
@@ -55,18 +63,34 @@ class StorageRef:
 
 @dataclass(frozen=True, slots=True)
 class TensorRef:
-    """A contiguous piece of a storage in C order; `offset` counts elements."""
+    """A piece of a storage; `offset` and `stride` count elements, and no two places are one."""
 
     storage: StorageRef
     offset: int
     shape: tuple[int, ...]
+    stride: tuple[int, ...]
     elements: int
+
+    @property
+    def memory(self) -> str:
+        """What is the same for two names of one tensor, and for no two tensors."""
+        return f"{self.storage.key}+{self.offset}{self.shape}{self.stride}"
+
+    @property
+    def contiguous(self) -> bool:
+        """Tell whether the elements lie in C order, one after the other."""
+        expected = 1
+        for size, step in zip(reversed(self.shape), reversed(self.stride), strict=True):
+            if size != 1 and step != expected:
+                return False
+            expected *= size
+        return True
 
 
 def put(target: dict[Any, Any], key: Any, value: Any) -> None:
-    """Put one pair into a dictionary; only plain keys, so that hashing cannot run away."""
+    """Put one pair into a dictionary, if its key is plain, so that hashing cannot run away."""
     if not isinstance(key, str | int):
-        raise MalformedPickle("the pickle has a dictionary key that is neither text nor number")
+        return
     if key in target:
         raise MalformedPickle(f"the pickle has the key {str(key)[:120]!r} twice")
     target[key] = value
@@ -101,20 +125,22 @@ def make_tensor(arguments: tuple[Any, ...]) -> TensorRef:
         raise MalformedPickle("the pickle has a tensor of odd dimensions")
     if any(type(size) is not int or not 0 <= size < 2**40 for size in (*sizes, offset)):
         raise MalformedPickle("the pickle has a tensor of impossible size")
-    elements = 1
-    for size, step in reversed(list(zip(shape, stride, strict=True))):
-        if size != 1 and step != elements:
+    elements = prod(shape)
+    # Permuted dimensions, such as channels last, are read; places that are one place are not.
+    reach = 1
+    for step, size in sorted((step, size) for size, step in zip(shape, stride, strict=True)):
+        if size > 1 and step < reach:
             raise MalformedPickle(
-                "the pickle has a tensor that is a view with strides of its own",
+                "the pickle has a tensor that lies on itself",
                 hint="save the checkpoint again with every tensor made contiguous",
             )
-        elements *= size
-    if elements == 0 or offset + elements > storage.elements:
+        reach = max(reach, step * (size - 1) + 1) if size > 1 else reach
+    if elements == 0 or offset + reach > storage.elements:
         raise MalformedPickle(
             f"the pickle has a tensor of {elements} elements at {offset} in a storage of "
             f"{storage.elements}"
         )
-    return TensorRef(storage, offset, shape, elements)
+    return TensorRef(storage, offset, shape, stride, elements)
 
 
 def make_parameter(arguments: tuple[Any, ...]) -> TensorRef:

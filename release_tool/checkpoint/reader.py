@@ -10,22 +10,24 @@ from pathlib import Path
 from release_tool.checkpoint.formats import Format, recognise
 from release_tool.checkpoint.hygiene import check_hygiene
 from release_tool.checkpoint.pickle_values import MalformedPickle, RefusedGlobal
-from release_tool.checkpoint.state_dict import find_state_dict
+from release_tool.checkpoint.safetensors import read_safetensors
+from release_tool.checkpoint.state_dict import StateDict, find_state_dict
 from release_tool.checkpoint.storages import Unpickled, read_bare, read_legacy, read_zip
 from release_tool.checkpoint.tensors import Tensor, digest_tensors
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import open_regular
-from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.recipe import Recipe, StateDictPlace
 
 MAX_FILE_BYTES = 2**31 - 1
 """More than any recipe's model can hold, and what a mapping costs nothing for."""
+KNOWN_HINT = "a checkpoint is what torch.save writes, or a safetensors file"
 HTML_HINT = "download it in a browser; Google Drive answers a script with a page"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that was read whole: every tensor, in the order of its state dict.
+    """A checkpoint whose state dict was read whole, in its order.
 
     `digest` is of the file, `tensors_digest` of the tensors alone (see `digest_tensors`). The
     tensors' data are views into the mapped file.
@@ -35,26 +37,32 @@ class Checkpoint:
     name: str
     digest: Sha256
     tensors_digest: Sha256
-    tensors: tuple[Tensor, ...]
+    state_dict: StateDict
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors of the state dict."""
+        return self.state_dict.tensors
 
 
 def open_checkpoint(path: Path, recipe: Recipe, *, pinned: bool = True) -> Checkpoint:
-    """Open a checkpoint in zip or legacy format; raises `InputError` for anything else.
+    """Open a checkpoint of torch's or a safetensors file; raises `InputError` for anything else.
 
     With `pinned` its digest must be the recipe's. A file with another digest is still read, which
     is harmless, so that the error can say what it is.
     """
     content = map_checkpoint(path)
     digest = Sha256.of_bytes(content)
-    tensors = read_tensors(content, path.name)
+    state_dict = read_state_dict(content, path.name, recipe.checkpoint.state_dict)
     if pinned and digest != recipe.checkpoint.sha256:
         raise InputError(
             f"{path.name} has the digest {digest}, the recipe {recipe.name} pins "
             f"{recipe.checkpoint.sha256}",
             hint="only a rehearsal or an export takes another, with --unpinned-checkpoint",
         )
-    check_hygiene(tensors, path.name)
-    return Checkpoint(path, path.name, digest, digest_tensors(tensors), tensors)
+    check_hygiene(state_dict.tensors, path.name)
+    tensors_digest = digest_tensors(state_dict.tensors)
+    return Checkpoint(path, path.name, digest, tensors_digest, state_dict)
 
 
 def map_checkpoint(path: Path) -> memoryview:
@@ -68,11 +76,11 @@ def map_checkpoint(path: Path) -> memoryview:
         return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def read_tensors(content: memoryview, name: str) -> tuple[Tensor, ...]:
-    """Read every tensor of a checkpoint; raises `InputError` that says what is wrong with it."""
+def read_state_dict(content: memoryview, name: str, place: StateDictPlace) -> StateDict:
+    """Read the tensors of a checkpoint; raises `InputError` that says what is wrong with it."""
     kind = recognise(content)
     try:
-        return find_state_dict(unpickle(content, kind))
+        return find_state_dict(unpickle(content, kind), place)
     except (RefusedGlobal, MalformedPickle) as error:
         if kind is Format.PICKLE and isinstance(error, MalformedPickle):
             raise InputError(f"{name} is {kind.value} that torch did not write: {error}") from error
@@ -90,5 +98,7 @@ def unpickle(content: memoryview, kind: Format) -> Unpickled:
             return read_legacy(content)
         case Format.PICKLE:
             return read_bare(content)
-    hint = HTML_HINT if kind is Format.HTML else "a checkpoint is what torch.save writes"
+        case Format.SAFETENSORS:
+            return read_safetensors(content)
+    hint = HTML_HINT if kind is Format.HTML else KNOWN_HINT
     raise InputError(f"this is {kind.value}, not a checkpoint", hint=hint)

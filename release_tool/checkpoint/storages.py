@@ -1,9 +1,11 @@
 """Reads the two containers of torch.save: the pickle in them, and the storages beside it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from math import prod
+from typing import Any, Literal
 
 from release_tool.checkpoint.archive import read_archive, read_names
 from release_tool.checkpoint.formats import LEGACY_MAGIC
@@ -11,6 +13,7 @@ from release_tool.checkpoint.pickle_reader import PickleMachine
 from release_tool.checkpoint.pickle_values import (
     ELEMENT_BYTES,
     MalformedPickle,
+    RefusedGlobal,
     StorageRef,
     TensorRef,
 )
@@ -20,14 +23,22 @@ MAX_PICKLE_BYTES = 32 * 1024 * 1024
 LEGACY_PROTOCOL = 1001
 TORCHSCRIPT = re.compile(r"[^/]+/(constants\.pkl|code/.+)")
 MAX_STORAGES = 50_000
+INTEGERS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Unsigned integers as `memoryview` calls them, by their width in bytes."""
+MAX_RUNS = 2_000_000
+"""Copies that gathering one tensor may take: a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpickled:
-    """The value of a checkpoint's pickle, and the bytes of each storage by its key."""
+    """The value of a checkpoint's pickle, and the bytes of each storage by its key.
+
+    `foreign` are the names of what the pickle asks for beside tensors, of which nothing was made.
+    """
 
     value: Any
     storages: Mapping[str, memoryview]
+    foreign: tuple[str, ...] = ()
 
     def bytes_of(self, tensor: TensorRef) -> memoryview:
         """Return a tensor's bytes; raises `InputError` where its storage is not of its size."""
@@ -41,8 +52,33 @@ class Unpickled:
                 f"the storage {storage.key!r} has {len(content)} bytes instead of the "
                 f"{storage.elements * width} that the pickle claims"
             )
+        if not tensor.contiguous:
+            return gather(content.cast("B")[tensor.offset * width :], tensor, width)
         start = tensor.offset * width
         return content[start : start + tensor.elements * width]
+
+
+def gather(content: memoryview, tensor: TensorRef, width: int) -> memoryview:
+    """Copy elements that lie otherwise into C order, along the longest dimension at a time."""
+    steps = [prod(tensor.shape[place + 1 :]) for place in range(len(tensor.shape))]
+    longest = max(range(len(tensor.shape)), key=lambda place: tensor.shape[place])
+    others = [place for place in range(len(tensor.shape)) if place != longest]
+    if prod(tensor.shape[place] for place in others) > MAX_RUNS:
+        raise InputError(
+            "the checkpoint has a tensor whose elements lie far apart",
+            hint="save it again with every tensor made contiguous",
+        )
+    gathered = bytearray(tensor.elements * width)
+    kind = INTEGERS[width]
+    source, target = content.cast(kind), memoryview(gathered).cast(kind)
+    size, stride, step = tensor.shape[longest], tensor.stride[longest], steps[longest]
+    for index in product(*(range(tensor.shape[place]) for place in others)):
+        at = sum(i * tensor.stride[place] for i, place in zip(index, others, strict=True))
+        to = sum(i * steps[place] for i, place in zip(index, others, strict=True))
+        target[to : to + (size - 1) * step + 1 : step] = source[
+            at : at + (size - 1) * stride + 1 : stride
+        ]
+    return memoryview(gathered)
 
 
 def read_zip(content: memoryview) -> Unpickled:
@@ -61,14 +97,15 @@ def read_zip(content: memoryview) -> Unpickled:
         raise InputError("this is a zip, but not one that torch.save wrote")
     if bytes(members.get(f"{root}/byteorder", memoryview(b"little"))[:16]) != b"little":
         raise InputError("the checkpoint was written in big-endian byte order")
-    value = PickleMachine(bounded(members[f"{root}/data.pkl"])).run()
+    machine = PickleMachine(bounded(members[f"{root}/data.pkl"]))
+    value = machine.run()
     prefix = f"{root}/data/"
     storages = {
         name.removeprefix(prefix): member
         for name, member in members.items()
         if name.startswith(prefix)
     }
-    return Unpickled(value, storages)
+    return Unpickled(value, storages, tuple(machine.foreign))
 
 
 def bounded(pickle: memoryview) -> memoryview:
@@ -92,7 +129,8 @@ def read_legacy(content: memoryview) -> Unpickled:
     keys = machine.run()
     if not isinstance(keys, list) or len(keys) > MAX_STORAGES:
         raise MalformedPickle("the list of storages is damaged")
-    return Unpickled(value, read_storages(content, machine.at, keys, references(value)))
+    storages = read_storages(content, machine.at, keys, machine.storages)
+    return Unpickled(value, storages, tuple(machine.foreign))
 
 
 def read_storages(
@@ -123,29 +161,18 @@ def read_storages(
 
 def read_bare(content: memoryview) -> Unpickled:
     """Read a pickle in no container, only to say what it asks for: there are no tensors in it."""
-    PickleMachine(content[:MAX_PICKLE_BYTES]).run()
+    machine = PickleMachine(content[:MAX_PICKLE_BYTES])
+    try:
+        machine.run()
+    finally:
+        refuse_foreign(machine.foreign)
     raise MalformedPickle("it holds no tensors")
 
 
-def references(value: Any) -> dict[str, StorageRef]:
-    """Return every storage that a value refers to, walking each collection once."""
-    found: dict[str, StorageRef] = {}
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        match item:
-            case dict():
-                waiting.extend(item.values())
-            case list() | tuple():
-                waiting.extend(item)
-            case TensorRef():
-                storage = item.storage
-                if found.setdefault(storage.key, storage) != storage:
-                    raise MalformedPickle(f"the storage {storage.key!r} has two descriptions")
-            case _:
-                pass
-    return found
+def refuse_foreign(names: Iterable[str]) -> None:
+    """Refuse a file that has no tensors where they belong, by what it asks for instead."""
+    for name in names:
+        raise RefusedGlobal(
+            f"the pickle asks for {name!r}, which could run code; nothing of it was loaded",
+            hint="take a checkpoint that holds a state dict, whatever else is in it",
+        )

@@ -260,7 +260,7 @@ with_upstream = click.option(
 given_sources = (
     with_upstream,
     click.option(
-        "--checkpoint", type=FILE, help="A .pth file; the pinned one is fetched without it."
+        "--checkpoint", type=FILE, help="Its weights; the pinned ones are fetched without it."
     ),
     with_cache,
 )

@@ -15,6 +15,7 @@ from release_tool.core.files import read_limited
 from release_tool.recipes.contract import ContractSpec
 from release_tool.recipes.network import AdapterPin, InputSpec, NetworkCall, OutputSpec
 from release_tool.recipes.parity import ParityBounds
+from release_tool.recipes.recipe import StateDictPlace
 
 MAX_JOB_BYTES = 16 * 1024 * 1024
 JOB, MODEL, REPORT = "job.json", "model.onnx", "report.json"
@@ -53,6 +54,7 @@ class Job:
     adapter: AdapterPin | None
     checkpoint: str
     checkpoint_sha256: str
+    state_dict: StateDictPlace
     tensors: int
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]

@@ -170,6 +170,7 @@ def make_job(
         adapter=recipe.adapter,
         checkpoint=str(checkpoint.path.absolute()),
         checkpoint_sha256=str(checkpoint.digest),
+        state_dict=recipe.checkpoint.state_dict,
         tensors=recipe.checkpoint.tensors,
         inputs=recipe.inputs,
         outputs=recipe.outputs,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from release_tool.checkpoint.reader import map_checkpoint, read_tensors
+from release_tool.checkpoint.reader import map_checkpoint, read_state_dict
 from release_tool.checkpoint.tensors import Tensor
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import encode_json
@@ -163,7 +163,7 @@ def reopen(job: Job) -> tuple[Tensor, ...]:
     content = map_checkpoint(path)
     if Sha256.of_bytes(content) != job.digest:
         raise InputError(f"{path.name} changed while it was exported")
-    return read_tensors(content, path.name)
+    return read_state_dict(content, path.name, job.state_dict).tensors
 
 
 def limit_resources(job: Job) -> None:

@@ -128,7 +128,10 @@ def check_names(found: list[str], expected: list[str]) -> None:
             for what, names in (("lacks", missing), ("has in surplus", surplus))
             if names
         ]
-        raise GateError(f"of the checkpoint's {len(expected)} tensors the model {', '.join(parts)}")
+        raise GateError(
+            f"of the checkpoint's {len(expected)} tensors the model {', '.join(parts)}",
+            hint="tensors that the network does not use are named in checkpoint.unused",
+        )
     if len(found) != len(expected):
         raise GateError("the model has a tensor of the same name twice")
 

@@ -68,6 +68,18 @@ class UpstreamPin:
 
 
 @dataclass(frozen=True, slots=True)
+class StateDictPlace:
+    """Where the state dict lies in a checkpoint, and what every name of it begins with.
+
+    `key` is a dotted path of keys; without one there must be one state dict only. Names that do not
+    begin with `prefix` are no part of it; without one what all names have from wrappers is cut off.
+    """
+
+    key: str | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointPin:
     """The checkpoint, fixed in advance; `path` is upstream's name for it, `tensors` its count.
 
@@ -81,6 +93,7 @@ class CheckpointPin:
     tensors: int
     sources: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
+    state_dict: StateDictPlace = StateDictPlace()
 
     def __post_init__(self) -> None:
         check_inner_path(self.path)

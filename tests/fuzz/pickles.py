@@ -7,7 +7,21 @@ need on the stack, so that what a few bytes can be blown up to is tried as well.
 import random
 import struct
 
-ODD = [b"cos\nsystem\n", b"ctorch\nSize\n", b"\x93", b"Q", b"u", b"e", b"s", b"b", b"R"]
+ODD = [
+    b"cos\nsystem\n",
+    b"ctorch\nSize\n",
+    b"\x93",
+    b"Q",
+    b"u",
+    b"e",
+    b"s",
+    b"b",
+    b"R",
+    b"\x81",
+    b"\x90",
+    b"\x92",
+    b"a",
+]
 ORDERED = b"ccollections\nOrderedDict\n"
 STORAGE = (
     b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06tQ"
@@ -17,7 +31,19 @@ TENSOR = (
     b"\x89ccollections\nOrderedDict\n)RtR"
 )
 NUMBER = b"\x8a\x10" + b"\xff" * 16
-LEAVES = [b"N", b"\x88", b"K\x01", b"G" + b"\x7f" * 8, b"]", b")", b"}", NUMBER, TENSOR]
+LEAVES = [
+    b"N",
+    b"\x8f",
+    b"C\x00",
+    b"\x88",
+    b"K\x01",
+    b"G" + b"\x7f" * 8,
+    b"]",
+    b")",
+    b"}",
+    NUMBER,
+    TENSOR,
+]
 ALWAYS = [*LEAVES, b"](NNNe", b"}(K\x01Nu", ORDERED + b")R", ORDERED + b"](K\x01N\x86e\x85R"]
 """What needs nothing on the stack and puts one value down."""
 ON_ONE = [b"\x94", b"2\x86", b"222\x87\x85", b"\x85", b"(22t", b"0]"]

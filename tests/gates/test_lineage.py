@@ -39,6 +39,31 @@ def floats(exported) -> list[Any]:
     return [item for item in exported.checkpoint.tensors if item.dtype == "float32"]
 
 
+def with_tensors(exported, tensors):
+    """Give the checkpoint other tensors."""
+    checkpoint = exported.checkpoint
+    return replace(checkpoint, state_dict=replace(checkpoint.state_dict, tensors=tuple(tensors)))
+
+
+def test_a_tensor_that_the_graph_leaves_out_must_be_named_by_the_recipe(exported):
+    first = exported.checkpoint.tensors[0]
+    more = [*exported.checkpoint.tensors, replace(first, name="head.weight", memory="other")]
+    weights = with_tensors(exported, more)
+    with pytest.raises(GateError, match=r"lacks 1 \(head.weight\)") as caught:
+        check_lineage(exported.model, weights, exported.recipe)
+    assert "checkpoint.unused" in str(caught.value.hint)
+    pin = replace(exported.recipe.checkpoint, unused=frozenset({"head.weight"}))
+    report = check_lineage(exported.model, weights, replace(exported.recipe, checkpoint=pin))
+    assert (report.tensors, report.in_place, report.unused) == (81, 80, ("head.weight",))
+
+
+def test_another_name_for_a_tensor_in_place_is_tied_to_it(exported):
+    first = exported.checkpoint.tensors[0]
+    weights = with_tensors(exported, [*exported.checkpoint.tensors, replace(first, name="again")])
+    report = check_lineage(exported.model, weights, exported.recipe)
+    assert (report.tensors, report.in_place, report.tied) == (81, 80, ("again",))
+
+
 def test_every_tensor_of_the_exported_model_is_in_place(exported):
     report = check_lineage(exported.model, exported.checkpoint, exported.recipe)
     assert report == exported.proof.lineage
@@ -63,7 +88,7 @@ def test_a_skeleton_that_wants_other_tensors_is_refused(exported):
     with pytest.raises(GateError, match=r"no tensor for 'down.0.conv.weight'"):
         fill_skeleton(
             skeleton.replace(b"down.0.conv.bias", b"down.0.conv.xxxx"),
-            replace(exported.checkpoint, tensors=exported.checkpoint.tensors[1:]),
+            with_tensors(exported, exported.checkpoint.tensors[1:]),
             {},
         )
     with pytest.raises(GateError, match=r"no tensor for 'down.0.conv.xxxx'"):
@@ -248,15 +273,11 @@ def test_another_checkpoint_is_told_apart_by_name(exported):
     other = replace(tensor, data=memoryview(bytes(len(tensor.data))))
     tensors = tuple(other if item is tensor else item for item in exported.checkpoint.tensors)
     with pytest.raises(GateError, match=f"{tensor.name} differs .* element 0"):
-        check_lineage(
-            exported.model, replace(exported.checkpoint, tensors=tensors), exported.recipe
-        )
+        check_lineage(exported.model, with_tensors(exported, tensors), exported.recipe)
     short = replace(tensor, data=tensor.data[:-4])
     tensors = tuple(short if item is tensor else item for item in exported.checkpoint.tensors)
     with pytest.raises(GateError, match=f"{tensor.name} differs"):
-        check_lineage(
-            exported.model, replace(exported.checkpoint, tensors=tensors), exported.recipe
-        )
+        check_lineage(exported.model, with_tensors(exported, tensors), exported.recipe)
 
 
 def test_a_given_skeleton_takes_the_place_of_the_pinned_one(exported):
