@@ -59,14 +59,14 @@ def prove_earlier_export(
         return None
 
 
-def drop_stale(new: Path, out: Path, recipe: Recipe) -> None:
-    """Remove from `out` what belongs to other bytes than the new ones: bundles, and a NOTICE."""
-    names = recipe.names
-    if not (new / names.notice).exists():
+def drop_stale(new: ExportedRelease, recipe: Recipe) -> None:
+    """Remove from the directory what belongs to other bytes than the new: bundles, a NOTICE."""
+    out, names = new.directory, recipe.names
+    if names.notice not in new.contents:
         (out / names.notice).unlink(missing_ok=True)
-    for path in new.iterdir():
+    for file in new.files:
         try:
-            same = Sha256.of_file(out / path.name) == Sha256.of_file(path)
+            same = Sha256.of_file(out / file.name) == file.digest
         except InputError:
             same = False
         if not same:

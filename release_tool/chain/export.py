@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.chain.earlier import drop_stale, prove_earlier_export
-from release_tool.chain.sidecars import make_sidecars, write_sidecars
+from release_tool.chain.sidecars import make_sidecars
 from release_tool.checkpoint.reader import Checkpoint, open_checkpoint
-from release_tool.core.digest import Sha256
-from release_tool.core.files import (
-    install_files,
-    staging_directory,
-)
+from release_tool.core.artifact import Artifact
+from release_tool.core.errors import GateError
+from release_tool.core.files import install_files, staging_directory, write_whole
 from release_tool.core.progress import SILENT, Progress
 from release_tool.evaluate.gate import hold_replay
 from release_tool.export.run import Export, export_model
 from release_tool.gates.proof import Proof, prove_export
-from release_tool.provenance.exported import ExportedRelease, open_exported
+from release_tool.provenance.exported import ExportedRelease, hold_exported
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout, open_checkout
 from release_tool.upstream.sources import Source
@@ -75,14 +73,18 @@ def export_release(
                 progress.note(str(measured))
         replayed = replay and hold_replay(model, recipe.replay, checkout.published, progress)
         with progress.stage("manifest"):
-            toolchain = export.toolchain
-            write_sidecars(
-                temporary, recipe, checkout, checkpoint, proof, toolchain, replayed=replayed
+            proved = Artifact.of_file(model)
+            if proved != export.model:
+                raise GateError("the model changed while it was proved")
+            contents = make_sidecars(
+                recipe, checkout, checkpoint, proof, proved, export.toolchain, replayed=replayed
             )
-            open_exported(temporary, recipe)
-        drop_stale(temporary, out, recipe)
+            exported = hold_exported(out, recipe, proved, contents)
+            for name, content in contents.items():
+                write_whole(temporary / name, content.data)
+        drop_stale(exported, recipe)
         install_files(temporary, out, last=recipe.names.manifest)
-    return Outcome(open_exported(out, recipe), export, proof)
+    return Outcome(exported, export, proof)
 
 
 def reuse_export(
@@ -103,8 +105,7 @@ def reuse_export(
     sidecars = make_sidecars(
         recipe, checkout, checkpoint, proof, exported.model, toolchain, replayed=replay
     )
-    digests = {file.name: file.digest for file in exported.files}
-    if any(Sha256.of_bytes(content) != digests.get(name) for name, content in sidecars.items()):
+    if any(exported.contents.get(name) != content for name, content in sidecars.items()):
         return None
     if replay:
         hold_replay(out / recipe.names.model, recipe.replay, checkout.published, progress)

@@ -12,9 +12,7 @@ from release_tool.chain.signed import find_signed
 from release_tool.chain.upload import Publication, upload_release
 from release_tool.core.patience import Patience
 from release_tool.core.progress import SILENT, Progress
-from release_tool.github.preflight import (
-    check_ready,
-)
+from release_tool.github.preflight import check_ready
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.target import Ready
 from release_tool.provenance.exported import ExportedRelease, hold_pins
@@ -81,26 +79,26 @@ def release_exported(
     progress: Progress = SILENT,
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
     """Take an export the rest of the way: signed, published, verified and attested."""
-    target, out = services.publication, exported.directory
-    exported = hold_pins(exported, recipe, unpinned=target.unpinned)
+    target, identity = services.publication, services.identity
+    root, unpinned = services.instance.trusted_root, target.unpinned
+    exported = hold_pins(exported, recipe, unpinned=unpinned)
     state = require_signable(target.github, target.to, exported)
-    identity, instance = services.identity, services.instance
 
     def hold() -> bool:
-        return find_signed(out, recipe, identity.signer, instance.trusted_root) is not None
+        return find_signed(exported, recipe, identity.signer, root) is not None
 
     if adopt_signatures(target.github, state, target.source, target.to, recipe, exported, hold):
         progress.note("took the signatures over from the release")
-    sign_release(
-        out,
+    signed = sign_release(
+        exported,
         recipe,
-        instance,
+        services.instance,
         identity,
         services.builder,
-        unpinned=target.unpinned,
+        unpinned=unpinned,
         patience=services.patience,
         progress=progress,
     )
     return upload_release(
-        out, recipe, target, identity.signer, instance.trusted_root, ready=ready, progress=progress
+        signed, recipe, target, identity.signer, root, ready=ready, progress=progress
     )

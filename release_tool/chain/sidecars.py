@@ -3,15 +3,13 @@
 Makes bytes out of values of several stages, which is why no stage can; it decides nothing.
 """
 
-from pathlib import Path
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
 from release_tool.chain.compose import make_manifest
 from release_tool.checkpoint.reader import Checkpoint
-from release_tool.core.artifact import Artifact
-from release_tool.core.files import write_whole
+from release_tool.core.artifact import Artifact, Content
 from release_tool.gates.proof import Proof
 from release_tool.provenance.attribution import make_attribution
 from release_tool.provenance.bom import make_bom
@@ -35,24 +33,6 @@ from release_tool.upstream.checkout import Checkout
 Toolchain = tuple[tuple[str, str], ...]
 
 
-def write_sidecars(
-    directory: Path,
-    recipe: Recipe,
-    checkout: Checkout,
-    checkpoint: Checkpoint,
-    proof: Proof,
-    toolchain: Toolchain,
-    *,
-    replayed: bool,
-) -> None:
-    """Write everything that goes with a model that passed its gates."""
-    model = Artifact.of_file(directory / recipe.names.model)
-    for name, content in make_sidecars(
-        recipe, checkout, checkpoint, proof, model, toolchain, replayed=replayed
-    ).items():
-        write_whole(directory / name, content)
-
-
 def make_sidecars(
     recipe: Recipe,
     checkout: Checkout,
@@ -62,22 +42,22 @@ def make_sidecars(
     toolchain: Toolchain,
     *,
     replayed: bool,
-) -> dict[str, bytes]:
+) -> dict[str, Content]:
     """Make the files that go with a model, by name, the manifest last.
 
     `replayed` says that the recipe's published results were made again, within their bounds.
     """
     names, notice = recipe.names, checkout.notice
-    license_asset = make_attribution(
+    attribution = make_attribution(
         recipe,
         checkpoint.digest,
         checkout.license,
         notice=notice is not None,
         recognised=checkout.recognised,
     )
-    contents = {names.license: license_asset}
+    contents = {names.license: Content.of(attribution)}
     if notice is not None:
-        contents[names.notice] = notice
+        contents[names.notice] = Content.of(notice)
     outputs = OutputsClaim(
         onnx_path=names.model, onnx_sha256=model.digest, skeleton_sha256=proof.lineage.skeleton
     )
@@ -87,11 +67,12 @@ def make_sidecars(
         checkpoint,
         outputs,
         claim_gates(recipe, proof, replayed=replayed),
-        Artifact.of_bytes(names.license, license_asset),
+        contents[names.license].named(names.license),
         toolchain=dict(toolchain),
     )
-    contents[layout.BOM.name_in(names)] = make_bom(manifest, recipe.attribution.title)
-    return {**contents, names.manifest: manifest.encode()}
+    bom = make_bom(manifest, recipe.attribution.title)
+    contents[layout.BOM.name_in(names)] = Content.of(bom)
+    return {**contents, names.manifest: Content.of(manifest.encode())}
 
 
 def claim_gates(recipe: Recipe, proof: Proof, *, replayed: bool) -> GatesClaim:

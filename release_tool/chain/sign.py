@@ -1,26 +1,21 @@
 """Signs an exported release, unless it is signed already."""
 
-from pathlib import Path
-
 from release_tool.chain.signatures import make_signatures
-from release_tool.chain.signed import find_signed
+from release_tool.chain.signed import SignedRelease, find_signed, verify_signed
 from release_tool.core.errors import InputError, NotVerified
 from release_tool.core.patience import Patience
 from release_tool.core.progress import SILENT, Progress
 from release_tool.gates.contract import check_contract
-from release_tool.provenance.exported import EXPORT_AGAIN, hold_pins, open_exported
+from release_tool.provenance.exported import EXPORT_AGAIN, ExportedRelease, hold_pins
 from release_tool.provenance.statement import Builder
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.sign.token import Identity, check_builder
 from release_tool.sigstore.trust.instance import SigstoreInstance
 from release_tool.verify.contents import check_metadata
-from release_tool.verify.evidence import open_evidence
-from release_tool.verify.release import VerifiedRelease
-from release_tool.verify.verdict import verify_release
 
 
 def sign_release(
-    directory: Path,
+    exported: ExportedRelease,
     recipe: Recipe,
     instance: SigstoreInstance,
     identity: Identity,
@@ -29,13 +24,13 @@ def sign_release(
     unpinned: bool = False,
     patience: Patience | None = None,
     progress: Progress = SILENT,
-) -> VerifiedRelease:
+) -> SignedRelease:
     """Sign an exported release, unless bundles that cover its very bytes are there already.
 
     What the recipe does not pin is refused, or with `unpinned` marked as such in the manifest; a
     model that contradicts its manifest is refused in any case.
     """
-    exported = hold_pins(open_exported(directory, recipe), recipe, unpinned=unpinned)
+    directory, exported = exported.directory, hold_pins(exported, recipe, unpinned=unpinned)
     with progress.stage("gates"):
         contract = check_contract(directory / exported.model.name, recipe)
         try:
@@ -43,12 +38,14 @@ def sign_release(
         except NotVerified as error:
             raise InputError(error.message, hint=EXPORT_AGAIN) from error
     root = instance.trusted_root
-    reused = find_signed(directory, recipe, identity.signer, root)
+    reused = find_signed(exported, recipe, identity.signer, root)
     if reused is not None:
         progress.note("reusing the signatures, they cover these bytes")
         return reused
     check_builder(identity, builder.id)
     with progress.stage("sign"):
-        make_signatures(exported, recipe, instance, identity, builder, patience, progress)
+        signatures = make_signatures(
+            exported, recipe, instance, identity, builder, patience, progress
+        )
     with progress.stage("verify own signatures"):
-        return verify_release(open_evidence(directory, recipe), identity.signer, root)
+        return verify_signed(exported, recipe, signatures, identity.signer, root)

@@ -5,7 +5,7 @@ What is signed was checked by the caller, who verifies everything afterwards.
 
 from pathlib import Path
 
-from release_tool.core.artifact import Artifact
+from release_tool.core.artifact import Content
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.files import write_whole
@@ -14,6 +14,7 @@ from release_tool.core.patience import Patience
 from release_tool.core.progress import Progress
 from release_tool.provenance.exported import ExportedRelease
 from release_tool.provenance.statement import Builder, make_statement
+from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.sign.session import open_session
 from release_tool.sigstore.sign.token import Identity
@@ -31,30 +32,34 @@ def make_signatures(
     builder: Builder,
     patience: Patience | None,
     progress: Progress,
-) -> None:
-    """Sign the model, unless that holds already, and a statement over every file."""
+) -> dict[str, Content]:
+    """Sign the model, unless that holds already, and a statement over every file.
+
+    Returns by role what is in the files that were made.
+    """
     names, model = recipe.names, exported.model
     place = exported.directory / names.bundle
     bundle = find_bundle(place, model.digest, identity.signer, instance.trusted_root)
     with open_session(instance, identity, patience) as session:
         if bundle is None:
-            bundle = session.sign_artifact(model)
-            write_whole(place, bundle)
+            bundle = Content.of(session.sign_artifact(model))
+            write_whole(place, bundle.data)
         else:
             progress.note("reusing the model's signature, which an earlier run made")
-        signed = Artifact.of_bytes(names.bundle, bundle)
-        statement = make_statement((*exported.files, signed), exported.manifest, builder)
-        provenance = session.sign_statement(statement.payload)
-        write_whole(exported.directory / names.provenance, provenance)
+        subjects = (*exported.files, bundle.named(names.bundle))
+        statement = make_statement(subjects, exported.manifest, builder)
+        provenance = Content.of(session.sign_statement(statement.payload))
+        write_whole(exported.directory / names.provenance, provenance.data)
+    return {layout.BUNDLE.role: bundle, layout.PROVENANCE.role: provenance}
 
 
 def find_bundle(
     path: Path, digest: Sha256, signer: ExpectedSigner, root: TrustedRoot
-) -> bytes | None:
+) -> Content | None:
     """Return the bundle at a path if by it this very signer signed the digest, else None."""
     try:
-        bundle = read_evidence(path, BUNDLE_LIMIT_BYTES)
-        verify_release(evidence_for_digest(digest, bundle), signer, root)
+        evidence = evidence_for_digest(digest, read_evidence(path, BUNDLE_LIMIT_BYTES))
+        verify_release(evidence, signer, root)
     except (CannotVerify, NotVerified):
         return None
-    return bundle
+    return evidence.bundle

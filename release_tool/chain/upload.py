@@ -5,16 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.chain.adopt import RUN_AGAIN
-from release_tool.chain.signed import open_signed
-from release_tool.core.errors import (
-    CannotVerify,
-    InputError,
-    PublishError,
-    TryAgain,
-)
-from release_tool.core.files import (
-    temporary_directory,
-)
+from release_tool.chain.signed import SignedRelease
+from release_tool.core.errors import CannotVerify, InputError, PublishError, TryAgain
+from release_tool.core.files import temporary_directory
 from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
 from release_tool.github.attestation import keep_bundle
@@ -46,7 +39,7 @@ class Publication:
 
 
 def upload_release(
-    directory: Path,
+    signed: SignedRelease,
     recipe: Recipe,
     services: Publication,
     signer: ExpectedSigner,
@@ -55,23 +48,24 @@ def upload_release(
     ready: Ready | None = None,
     progress: Progress = SILENT,
 ) -> tuple[PublishedRelease | DraftRelease, VerifiedRelease]:
-    """Verify a signed release as a consumer would, publish those very bytes, and read them back."""
-    to = services.to
-    with progress.stage("verify before upload"):
-        # From here on the verified digests decide: a file that changes meanwhile is not uploaded.
-        signed = open_signed(directory, recipe, signer, root, unpinned=services.unpinned)
-        verified, by = signed.verified, signed.verified.signer
+    """Publish the very bytes that were verified, and read them back.
+
+    Their digests decide: a file that changed in the directory since is not uploaded.
+    """
+    to, verified = services.to, signed.verified
     with progress.stage("publish"):
         released = publish_release(
             services.github,
             to.repo,
             to.tag,
             signed.files,
-            artifacts=signed.artifacts,
+            artifacts=verified.described,
             manifest_name=recipe.names.manifest,
             target=to.target,
             title=f"{signed.manifest.model_id} ({to.tag})",
-            body=describe_release(signed.manifest, by.identity, by.issuer),
+            body=describe_release(
+                signed.manifest, verified.signer.identity, verified.signer.issuer
+            ),
             keep_draft=services.keep_draft,
             latest=to.latest,
             ready=ready,

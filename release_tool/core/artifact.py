@@ -24,6 +24,10 @@ class Content:
         """Hash bytes; only so does a content come about."""
         return cls(data, Sha256.of_bytes(data))
 
+    def named(self, name: str) -> "Artifact":
+        """Describe the bytes as a file of that name."""
+        return Artifact(name, len(self.data), self.digest)
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

@@ -4,16 +4,17 @@ Checks files against their manifest, and the manifest against the recipe's pins;
 exist yet at this point.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from release_tool.core.artifact import Artifact
+from release_tool.core.artifact import Artifact, Content
 from release_tool.core.digest import Sha256
 from release_tool.core.errors import InputError
 from release_tool.core.files import read_limited, write_whole
-from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import require_pinned, unpinned_claims
@@ -25,29 +26,47 @@ EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into
 
 @dataclass(frozen=True, slots=True)
 class ExportedRelease:
-    """A directory whose model, licence and NOTICE are the ones that its manifest states."""
+    """A directory whose model, licence and NOTICE are the ones that its manifest states.
+
+    `contents` are the files beside the model by name, the manifest last: who goes on from here
+    takes these bytes, and none that lie in the directory by then.
+    """
 
     directory: Path
     manifest: Manifest
-    files: tuple[Artifact, ...]
+    model: Artifact
+    contents: Mapping[str, Content]
 
     @property
-    def model(self) -> Artifact:
-        """The model, always the first file."""
-        return self.files[0]
+    def files(self) -> tuple[Artifact, ...]:
+        """Every file, the model first and the manifest last."""
+        return (self.model, *(content.named(name) for name, content in self.contents.items()))
 
 
 def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
     """Open what `export` left behind; raises `InputError` where a file is not as measured."""
     if not directory.is_dir():
         raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
+    contents = {}
+    for row in layout.beside_the_model():
+        path = directory / row.name_in(recipe.names)
+        if row.made_by == "export" and not (row.optional and not lexists(path)):
+            contents[path.name] = Content.of(read_limited(path, row.limit_bytes))
+    model = Artifact.of_file(directory / recipe.names.model)
+    return hold_exported(directory, recipe, model, contents)
+
+
+def hold_exported(
+    directory: Path, recipe: Recipe, model: Artifact, contents: Mapping[str, Content]
+) -> ExportedRelease:
+    """Hold the files of an export against its manifest; raises `InputError`."""
     names = recipe.names
-    content = read_limited(directory / names.manifest, TEXT_LIMIT_BYTES)
-    manifest = Manifest.parse(content, recipe.formats.manifest_schema)
+    contents = {name: contents[name] for name in sorted(contents, key=names.manifest.__eq__)}
+    manifest = Manifest.parse(contents[names.manifest].data, recipe.formats.manifest_schema)
     stated = manifest.run_provenance.outputs.digests
     absent = set() if manifest.upstream.notice_present else {layout.NOTICE}
     expected = [row.name_in(names) for row in layout.FILES if row.stated and row not in absent]
-    if absent and (directory / names.notice).exists():
+    if absent and names.notice in contents:
         raise InputError(
             f"{names.notice} is there, and the manifest knows of none", hint=EXPORT_AGAIN
         )
@@ -55,22 +74,17 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
         raise InputError(
             f"{names.manifest} does not describe {', '.join(expected)}", hint=EXPORT_AGAIN
         )
-    files = tuple(open_stated(directory / name, stated[name]) for name in expected)
-    check_license(directory / names.license, manifest)
-    if files[0].digest != manifest.outputs.onnx_sha256:
+    exported = ExportedRelease(directory, manifest, model, contents)
+    actual = {file.name: file.digest for file in exported.files}
+    for name in expected:
+        if actual.get(name) != stated[name]:
+            found = actual.get(name, "not there")
+            text = f"{name} is {found}, the manifest says {stated[name]}"
+            raise InputError(text, hint=EXPORT_AGAIN)
+    check_license(names.license, contents[names.license].data, manifest)
+    if model.digest != manifest.outputs.onnx_sha256:
         raise InputError(f"{names.manifest} states two digests of the model", hint=EXPORT_AGAIN)
-    described = Artifact.of_bytes(names.manifest, content)
-    return ExportedRelease(directory, manifest, (*files, *unstated(directory, recipe), described))
-
-
-def unstated(directory: Path, recipe: Recipe) -> list[Artifact]:
-    """Describe what an export made beside the files that the manifest states, and itself."""
-    paths = [
-        directory / row.name_in(recipe.names)
-        for row in layout.FILES
-        if row.made_by == "export" and not row.stated and row is not layout.MANIFEST
-    ]
-    return [Artifact.of_file(path) for path in paths]
+    return exported
 
 
 def hold_pins(exported: ExportedRelease, recipe: Recipe, *, unpinned: bool) -> ExportedRelease:
@@ -84,24 +98,13 @@ def hold_pins(exported: ExportedRelease, recipe: Recipe, *, unpinned: bool) -> E
     require_pinned(manifest, recipe, unpinned=unpinned)
     if manifest == exported.manifest:
         return exported
-    content = manifest.encode()
-    write_whole(exported.directory / recipe.names.manifest, content)
-    described = Artifact.of_bytes(recipe.names.manifest, content)
-    return ExportedRelease(exported.directory, manifest, (*exported.files[:-1], described))
+    content = Content.of(manifest.encode())
+    write_whole(exported.directory / recipe.names.manifest, content.data)
+    contents = {**exported.contents, recipe.names.manifest: content}
+    return ExportedRelease(exported.directory, manifest, exported.model, contents)
 
 
-def open_stated(path: Path, stated: Sha256) -> Artifact:
-    """Describe a file whose digest must be the one that the manifest states."""
-    artifact = Artifact.of_file(path)
-    if artifact.digest != stated:
-        raise InputError(
-            f"{path.name} is {artifact.digest}, the manifest says {stated}", hint=EXPORT_AGAIN
-        )
-    return artifact
-
-
-def check_license(path: Path, manifest: Manifest) -> None:
+def check_license(name: str, content: bytes, manifest: Manifest) -> None:
     """Require that the licence asset ends in the licence that was audited."""
-    text = split_license(read_limited(path, TEXT_LIMIT_BYTES))
-    if Sha256.of_bytes(text) != manifest.upstream.license_sha256:
-        raise InputError(f"{path.name} does not hold upstream's audited licence", hint=EXPORT_AGAIN)
+    if Sha256.of_bytes(split_license(content)) != manifest.upstream.license_sha256:
+        raise InputError(f"{name} does not hold upstream's audited licence", hint=EXPORT_AGAIN)

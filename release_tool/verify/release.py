@@ -6,6 +6,7 @@ Values and their JSON; only `verdict` makes a `VerifiedRelease`.
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject
 
@@ -89,6 +90,15 @@ class VerifiedRelease:
     def model(self) -> VerifiedFile:
         """The model itself."""
         return self.artifacts[0]
+
+    @property
+    def described(self) -> tuple[Artifact, ...]:
+        """The files as they were verified, of those that were at hand whole."""
+        return tuple(
+            Artifact(file.name, file.size, file.digest)
+            for file in self.artifacts
+            if file.size is not None
+        )
 
     @property
     def signature_only(self) -> bool:

@@ -31,7 +31,7 @@ def change_manifest(release: Path, change) -> None:
 
 def test_a_release_lists_its_files_with_the_model_first_and_the_manifest_last(release: Path):
     exported = open_exported(release, U2NETP)
-    assert [file.name for file in exported.files] == [MODEL, LICENSE, BOM, U2NETP.names.manifest]
+    assert [file.name for file in exported.files] == [MODEL, BOM, LICENSE, U2NETP.names.manifest]
     assert exported.model.digest == exported.manifest.outputs.onnx_sha256
 
 

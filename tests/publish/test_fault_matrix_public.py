@@ -219,7 +219,7 @@ def take_over(world, signed, directory, client=None):
     root = signed.instance.trusted_root
 
     def hold():
-        return find_signed(directory, STANDIN, signed.identity.signer, root) is not None
+        return find_signed(exported, STANDIN, signed.identity.signer, root) is not None
 
     state = fetch_state(target.github, target.to.repo, target.to.tag)
     return adopt_signatures(target.github, state, target.source, target.to, STANDIN, exported, hold)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from release_tool.chain.signed import open_signed
 from release_tool.chain.upload import upload_release
 from release_tool.core.errors import ConflictError, InputError, PublishError
 from release_tool.core.names import RepoSlug
@@ -284,9 +285,10 @@ def test_a_setting_that_cannot_be_read_is_unknown_and_stops_nobody(make_world, f
 
 def test_nothing_is_uploaded_with_a_wrong_clock(world, signed):
     target = world.target(signed, clock=lambda: time.time() + 4000)
-    root = signed.instance.trusted_root
+    root, signer = signed.instance.trusted_root, signed.identity.signer
+    opened = open_signed(signed.directory, STANDIN, signer, root)
     with pytest.raises(PublishError, match="s ahead of GitHub") as caught:
-        upload_release(signed.directory, STANDIN, target, signed.identity.signer, root)
+        upload_release(opened, STANDIN, target, signer, root)
     assert caught.value.exit_code == 6
     assert {entry.method for entry in world.stand_in.requests} == {"GET"}
 

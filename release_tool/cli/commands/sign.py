@@ -20,6 +20,7 @@ from release_tool.cli.settings import Settings
 from release_tool.cli.signing import open_signer
 from release_tool.cli.state import State
 from release_tool.core.locks import in_turn
+from release_tool.provenance.exported import open_exported
 from release_tool.provenance.statement import Builder
 from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.trust.instance import open_instance
@@ -56,8 +57,8 @@ def command(
         patience = make_patience(state, signing.patience)
         identity = open_signer(instance, signing, settings, patience)
         builder = Builder.from_environment(os.environ)
-        verified = sign_release(
-            directory,
+        signed = sign_release(
+            open_exported(directory, settings.recipe),
             settings.recipe,
             instance,
             identity,
@@ -66,4 +67,4 @@ def command(
             patience=patience,
             progress=state,
         )
-    show_verdict(state, verified)
+    show_verdict(state, signed.verified)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from release_tool.chain.signed import open_signed
 from release_tool.chain.upload import Publication, upload_release
 from release_tool.cli.belief import (
     choose_root,
@@ -67,6 +68,7 @@ def command(
     Example:
       release-tool upload dist --repo VMAFx/vmafx --tag u2netp-mirror-v1
     """
+    recipe = settings.recipe
     to = resolve_destination(destination, signer.repo, settings, latest)
     belief = resolve_own_belief(signer, settings)
     for line in belief.notes(choose_root(trust, settings)):
@@ -78,8 +80,10 @@ def command(
         open_github(api, token, progress=state) as github,
         open_read_api(api, token, state) as source,
     ):
+        with state.stage("verify before upload"):
+            signed = open_signed(directory, recipe, belief.signer, root, unpinned=unpinned)
         target = Publication(github, source, to, keep_draft, unpinned)
         result, _verified = upload_release(
-            directory, settings.recipe, target, belief.signer, root, progress=state
+            signed, recipe, target, belief.signer, root, progress=state
         )
     show_release(state, result)

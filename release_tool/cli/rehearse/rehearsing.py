@@ -17,7 +17,6 @@ from release_tool.cli.rehearse.serving import Served, wait_for_interruption, wri
 from release_tool.cli.render import file_documents, file_rows
 from release_tool.cli.settings import DEFAULT_RECIPE
 from release_tool.cli.state import BLANK, Row, State
-from release_tool.core.artifact import Artifact
 from release_tool.core.documents import JsonObject
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
 from release_tool.core.limits import TEXT_LIMIT_BYTES
@@ -160,7 +159,7 @@ def show(
     served: tuple[JsonObject, list[Row]] | None = None,
 ) -> None:
     """Print the files, the verdict, the command that reaches it again, and what is `served`."""
-    files = [Artifact.of_file(rehearsal.out / artifact.name) for artifact in verified.artifacts]
+    files = verified.described
     command = verify_command(rehearsal.out, recipe, rehearsal)
     document: JsonObject = {
         "files": file_documents(files),
