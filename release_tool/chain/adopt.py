@@ -68,8 +68,9 @@ def adopt_from(
     `TryAgain`. A draft is signed anew. Whoever dies between the two files leaves a pair that does
     not hold, and the next run fetches both again.
     """
-    names = layout.signature_names(recipe.names)
     assets = {asset.name: asset for asset in release.assets if asset.state == "uploaded"}
+    signed, optional = layout.signature_names(recipe.names), layout.optional_names(recipe.names)
+    names = [name for name in signed if name in assets or name not in optional]
     if not assets.keys() >= set(names):
         return False
 

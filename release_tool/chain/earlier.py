@@ -60,7 +60,7 @@ def prove_earlier_export(
 
 
 def drop_stale(new: ExportedRelease, recipe: Recipe) -> None:
-    """Remove from the directory what belongs to other bytes than the new: bundles, a NOTICE."""
+    """Remove from the directory what belongs to other bytes: bundles, an evaluation, a NOTICE."""
     out, names = new.directory, recipe.names
     if names.notice not in new.contents:
         (out / names.notice).unlink(missing_ok=True)
@@ -70,5 +70,6 @@ def drop_stale(new: ExportedRelease, recipe: Recipe) -> None:
         except InputError:
             same = False
         if not same:
-            for bundle in layout.signature_names(names):
-                (out / bundle).unlink(missing_ok=True)
+            for row in layout.FILES:
+                if row.made_by != "export":
+                    (out / row.name_in(names)).unlink(missing_ok=True)

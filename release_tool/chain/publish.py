@@ -1,10 +1,11 @@
 """Takes a release the whole way: exported, signed, uploaded, read back and attested."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_tool.chain.adopt import adopt_signatures
+from release_tool.chain.evaluated import adopt_evaluation
 from release_tool.chain.export import export_release
 from release_tool.chain.readiness import require_signable
 from release_tool.chain.sign import sign_release
@@ -29,7 +30,8 @@ class Plan:
     """One release from its sources; `out` is where its files stand meanwhile.
 
     With `reuse` an export that is in `out` already is proved again instead of made again. Without
-    `replay` the manifest says that upstream's published results were not made again.
+    `replay` the manifest says that upstream's published results were not made again. `evaluate`
+    returns the directory of an evaluation of the model that it is given.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class Plan:
     out: Path
     reuse: bool = True
     replay: bool = True
+    evaluate: Callable[[Path], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ def publish(
         replay=plan.replay,
         progress=progress,
     ).release
+    if plan.evaluate is not None:
+        evaluation = plan.evaluate(plan.out / exported.model.name)
+        exported = adopt_evaluation(evaluation, exported, plan.recipe)
     return release_exported(exported, plan.recipe, services, ready=ready, progress=progress)
 
 

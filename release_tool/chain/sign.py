@@ -1,5 +1,6 @@
 """Signs an exported release, unless it is signed already."""
 
+from release_tool.chain.evaluated import open_evaluation
 from release_tool.chain.signatures import make_signatures
 from release_tool.chain.signed import SignedRelease, find_signed, verify_signed
 from release_tool.core.errors import InputError, NotVerified
@@ -37,6 +38,7 @@ def sign_release(
             check_metadata(exported.manifest, dict(contract.metadata), recipe)
         except NotVerified as error:
             raise InputError(error.message, hint=EXPORT_AGAIN) from error
+    evaluation = open_evaluation(exported, recipe)
     root = instance.trusted_root
     reused = find_signed(exported, recipe, identity.signer, root)
     if reused is not None:
@@ -45,7 +47,7 @@ def sign_release(
     check_builder(identity, builder.id)
     with progress.stage("sign"):
         signatures = make_signatures(
-            exported, recipe, instance, identity, builder, patience, progress
+            exported, recipe, instance, identity, builder, evaluation, patience, progress
         )
     with progress.stage("verify own signatures"):
         return verify_signed(exported, recipe, signatures, identity.signer, root)

@@ -10,6 +10,7 @@ Nothing else decides. What lies in the working directory, beside the model, in t
 checkout or in a cache may be evidence and is never belief: `Settings.of_reader` leaves it out.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -54,9 +55,13 @@ class Belief:
     choices: tuple[Choice, ...]
     by_recipe: bool = False
 
-    def demands(self, recipe: Recipe, *, provenance: bool = False) -> Demands:
-        """Compose what a verdict demands beyond the signature."""
-        return Demands(recipe if self.by_recipe else None, provenance=provenance)
+    def demands(self, recipe: Recipe, required: Collection[str] = ()) -> Demands:
+        """Compose what a verdict demands beyond the signature, `required` by hand or anyway."""
+        return Demands(
+            recipe if self.by_recipe else None,
+            provenance="provenance" in required,
+            evaluation="evaluation" in required,
+        )
 
     def notes(self, *more: Choice) -> list[str]:
         """Say whom is expected and, grouped by who chose it, each part of that."""

@@ -44,7 +44,7 @@ class EvidenceOptions:
 
     bundle: Path | None
     origin: str | None
-    require: str | None
+    require: tuple[str, ...]
     checkpoint: Path | None
     upstream_dir: Path | None
     unpinned_checkpoint: bool

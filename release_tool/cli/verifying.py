@@ -34,7 +34,7 @@ def verify_models(
     for line in belief.notes(choose_root(trust, settings), *([asked] if wanted.origin else [])):
         state.note(line)
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
-    demands = belief.demands(settings.recipe, provenance=wanted.require is not None)
+    demands = belief.demands(settings.recipe, wanted.require)
     proofs = open_proofs(wanted, settings, state)
     with open_bundles(wanted, asked.value, trust, hash_file, state) as find_bundles:
         judge = Judge(

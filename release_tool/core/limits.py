@@ -8,3 +8,4 @@ TEXT_LIMIT_BYTES = 1024 * 1024
 """A manifest, a licence, a notice."""
 MAX_ENTRIES = 10_000
 """The most that is looked at in a directory of which one file is wanted."""
+EVALUATION_LIMIT_BYTES = 16 * 1024 * 1024

@@ -44,13 +44,13 @@ class ExportedRelease:
 
 
 def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
-    """Open what `export` left behind; raises `InputError` where a file is not as measured."""
+    """Open what an export, or an evaluation of it, left; raises `InputError` where it changed."""
     if not directory.is_dir():
         raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
     contents = {}
     for row in layout.beside_the_model():
         path = directory / row.name_in(recipe.names)
-        if row.made_by == "export" and not (row.optional and not lexists(path)):
+        if row.made_by != "sign" and not (row.optional and not lexists(path)):
             contents[path.name] = Content.of(read_limited(path, row.limit_bytes))
     model = Artifact.of_file(directory / recipe.names.model)
     return hold_exported(directory, recipe, model, contents)

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from release_tool.core.limits import BUNDLE_LIMIT_BYTES, MODEL_LIMIT_BYTES, TEXT_LIMIT_BYTES
+from release_tool.core.limits import (
+    BUNDLE_LIMIT_BYTES,
+    EVALUATION_LIMIT_BYTES,
+    MODEL_LIMIT_BYTES,
+    TEXT_LIMIT_BYTES,
+)
 
 MODEL_SUFFIX = ".onnx"
 BUNDLE_SUFFIX = ".sigstore.json"
@@ -69,8 +74,28 @@ MANIFEST = FileRole("manifest", "{stem}.manifest.json", TEXT_LIMIT_BYTES, "expor
 BOM = FileRole("bom", "{stem}.cdx.json", TEXT_LIMIT_BYTES, "export", optional=True)
 LICENSE = FileRole("license", "{license}", TEXT_LIMIT_BYTES, "export", stated=True)
 NOTICE = FileRole("notice", "{notice}", TEXT_LIMIT_BYTES, "export", optional=True, stated=True)
+EVALUATION = FileRole(
+    "evaluation", "{stem}.evaluation.json", EVALUATION_LIMIT_BYTES, "evaluate", optional=True
+)
+REPORT = FileRole(
+    "report", "{stem}.evaluation.html", EVALUATION_LIMIT_BYTES, "evaluate", optional=True
+)
+TEST_RESULT = FileRole(
+    "test-result", "{stem}.evaluation.sigstore.json", BUNDLE_LIMIT_BYTES, "sign", optional=True
+)
 
-FILES = (MODEL, BUNDLE, PROVENANCE, MANIFEST, BOM, LICENSE, NOTICE)
+FILES = (
+    MODEL,
+    BUNDLE,
+    PROVENANCE,
+    MANIFEST,
+    BOM,
+    LICENSE,
+    NOTICE,
+    EVALUATION,
+    REPORT,
+    TEST_RESULT,
+)
 """Every file, in the order in which a verdict lists them."""
 
 

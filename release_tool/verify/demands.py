@@ -13,6 +13,7 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.check.refusal import mismatch, show
 from release_tool.verify.evidence import Evidence
 from release_tool.verify.ladder import Ladder
+from release_tool.verify.release import EvaluationSummary
 
 if TYPE_CHECKING:
     from release_tool.provenance.manifest import Manifest
@@ -24,10 +25,24 @@ NAME_THE_SIGNER = "to verify another file of theirs, say with --repo or --cert-i
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """`recipe` decides what was signed, None where anything may be; `provenance` must be there."""
+    """`recipe` decides what was signed, None where anything may be.
+
+    `provenance` must be there, and an `evaluation` that the model passed.
+    """
 
     recipe: Recipe | None = None
     provenance: bool = False
+    evaluation: bool = False
+
+    def check_evaluated(self, found: EvaluationSummary | None) -> None:
+        """(10) Refuse a model that is not said to have passed, where an evaluation is demanded."""
+        if self.evaluation and (found is None or found.result != "passed"):
+            raise mismatch(
+                "the evaluation",
+                expected="passed, by a signed test result",
+                actual="failed" if found else "none beside the model",
+                hint="the release may do without; `release-tool evaluate` makes one",
+            )
 
     def check_model(self, evidence: Evidence, ladder: Ladder) -> None:
         """(12) Refuse bytes that do not say themselves that they are the recipe's model.

@@ -69,6 +69,15 @@ class ProvenanceSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationSummary:
+    """What a signed test result says of the model, `passed` or `failed`, and who signed that."""
+
+    result: str
+    identity: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedRelease:
     """A model with everything that was found to speak for it; its existence is the verdict.
 
@@ -85,6 +94,7 @@ class VerifiedRelease:
     steps: tuple[Step, ...]
     provenance: ProvenanceSummary | None
     unpinned: tuple[str, ...] = ()
+    evaluation: EvaluationSummary | None = None
 
     @property
     def model(self) -> VerifiedFile:
@@ -137,4 +147,5 @@ class VerifiedRelease:
             "log": {"id": self.log_id, "index": self.log_index, "url": self.log_url},
             "steps": [asdict(step) for step in self.steps],
             "provenance": None if self.provenance is None else asdict(self.provenance),
+            "evaluation": None if self.evaluation is None else asdict(self.evaluation),
         }

@@ -7,6 +7,7 @@ from release_tool.sigstore.check.signature import VerifiedSignature
 from release_tool.verify.evidence import Evidence
 from release_tool.verify.ladder import Ladder
 from release_tool.verify.release import (
+    EvaluationSummary,
     ProvenanceSummary,
     VerifiedFile,
     VerifiedRelease,
@@ -25,6 +26,7 @@ def make_release(
     signed: "SignedStatement | None",
     manifest: "Manifest | None",
     unpinned: tuple[str, ...],
+    evaluation: EvaluationSummary | None,
 ) -> VerifiedRelease:
     """Make the value whose existence is the verdict."""
     claims = signature.claims
@@ -48,6 +50,7 @@ def make_release(
         steps=ladder.steps(),
         provenance=summarise(signed, manifest),
         unpinned=unpinned,
+        evaluation=evaluation,
     )
 
 

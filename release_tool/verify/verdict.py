@@ -7,6 +7,7 @@ counts is when something was signed. The steps themselves are in the modules bes
 from typing import TYPE_CHECKING
 
 from release_tool.core.errors import NotVerified
+from release_tool.recipes import layout
 from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignature, parse_bundle
 from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.check.root import Anchors, parse_root
@@ -16,7 +17,7 @@ from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.demands import Demands, embedded_metadata
 from release_tool.verify.evidence import Evidence, Sidecars
 from release_tool.verify.ladder import Contradicted, Ladder
-from release_tool.verify.release import VerifiedRelease
+from release_tool.verify.release import EvaluationSummary, VerifiedRelease
 from release_tool.verify.summary import make_release
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ def verify_release(
         statements = check_statements(evidence, signature, signer, anchors, ladder)
         manifest = check_contents(evidence, covering(statements, evidence), ladder)
         unpinned = demands.check_claims(evidence, statements, manifest)
+        evaluation = find_evaluation(evidence, signer, anchors, ladder)
+        demands.check_evaluated(evaluation)
     except NotVerified as error:
         raise Contradicted(error.message, hint=error.hint) from error
     signed = next(iter(statements), None)
-    return make_release(evidence, signature, ladder, signed, manifest, unpinned)
+    return make_release(evidence, signature, ladder, signed, manifest, unpinned, evaluation)
 
 
 def check_digest(bundle: Bundle, evidence: Evidence) -> str | None:
@@ -114,6 +117,18 @@ def check_statements(
         missing = "not checked: there is no provenance beside the model"
         ladder.report(10, missing if sidecars else "not asked: only a digest was given")
     return tuple(statements)
+
+
+def find_evaluation(
+    evidence: Evidence, signer: ExpectedSigner, anchors: Anchors, ladder: Ladder
+) -> EvaluationSummary | None:
+    """(10) Verify the test result beside the model, where there is one."""
+    sidecars = evidence.sidecars
+    if sidecars is None or layout.TEST_RESULT.role not in sidecars.files:
+        return None
+    from release_tool.verify.evaluated import check_evaluation  # noqa: PLC0415  (only for one)
+
+    return check_evaluation(evidence, sidecars, signer, anchors, ladder)
 
 
 def covering(statements: "tuple[SignedStatement, ...]", evidence: Evidence) -> "Statement | None":

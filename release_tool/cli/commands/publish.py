@@ -10,6 +10,7 @@ from release_tool.chain.upload import Publication
 from release_tool.cli.belief import resolve_api, resolve_destination
 from release_tool.cli.given import DestinationOptions, SigningOptions, SourceOptions
 from release_tool.cli.options import (
+    DIRECTORY,
     text,
     with_accept_license,
     with_destination,
@@ -46,6 +47,11 @@ from release_tool.sigstore.trust.instance import open_instance
 @with_latest
 @with_keep_draft
 @with_no_replay
+@click.option(
+    "--evaluation",
+    type=DIRECTORY,
+    help="Release it with this report of `evaluate`, which must be of this very model.",
+)
 @with_signing
 @with_github
 @with_accept_license
@@ -63,6 +69,7 @@ def command(
     latest: Latest | None,
     keep_draft: bool,
     no_replay: bool,
+    evaluation: Path | None,
     signing: SigningOptions,
     github_api: str | None,
 ) -> None:
@@ -86,7 +93,8 @@ def command(
     builder = Builder.from_environment(os.environ)
     patience = make_patience(state, signing.patience)
     source = resolve_source(sources, settings.recipe, state)
-    plan = Plan(source, settings.recipe, out, replay=not no_replay)
+    evaluate = None if evaluation is None else (lambda _model: evaluation)
+    plan = Plan(source, settings.recipe, out, replay=not no_replay, evaluate=evaluate)
     # An identity's token may last for minutes only, so whoever waits does so before.
     with (
         in_turn(out, state.note),

@@ -37,8 +37,10 @@ with_evidence = grouped(
     ),
     click.option(
         "--require",
-        type=click.Choice(["provenance"]),
-        help="Demand more than a signature of the model: signed provenance.",
+        type=click.Choice(["provenance", "evaluation"]),
+        multiple=True,
+        help="Demand more than a signature of the model: signed provenance, or an evaluation that "
+        "it passed; may be repeated.",
     ),
     click.option(
         "--checkpoint", type=FILE, help="Also prove that these weights stand in the model."

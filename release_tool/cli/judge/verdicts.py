@@ -78,6 +78,8 @@ def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
         rows.append(("built by", f"{made.builder} (unchecked: the statement alone says so)"))
     if made is not None and made.upstream_commit:
         rows.append(("upstream", f"{made.upstream_repo} at {made.upstream_commit}"))
+    found = verified.evaluation
+    rows.append(("evaluated", f"{found.result}, by {found.identity}" if found else "not"))
     if verified.unpinned:
         rows.append(("unpinned", f"{', '.join(verified.unpinned)}: not what the recipe pins"))
     if verified.signature_only:

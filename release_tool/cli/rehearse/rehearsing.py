@@ -11,6 +11,7 @@ from typing import Literal
 
 from release_tool.chain.publish import Plan, Services, publish
 from release_tool.chain.upload import Publication
+from release_tool.cli.evaluation.rehearsed import open_evaluator
 from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.rehearse.serving import Served, wait_for_interruption, write_served
@@ -128,12 +129,16 @@ def release(
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
     to = Destination(REPOSITORY, Tag.parse(recipe.tag))
-    plan = Plan(source, recipe, rehearsal.out, reuse=False, replay=rehearsal.replay)
+    real = rehearsal.source.upstream if rehearsal.source and rehearsal.replay else None
     with (
+        open_evaluator(real, recipe, state) as evaluate,
         open_github(github.api, github.token, progress=state) as client,
         open_read_api(github.api, None, state) as consumer,
     ):
         target = Publication(client, consumer, to, unpinned=not source.pinned)
+        plan = Plan(
+            source, recipe, rehearsal.out, reuse=False, replay=rehearsal.replay, evaluate=evaluate
+        )
         services = Services(instance, identity, builder, target, make_patience(state))
         _, verified = publish(plan, services, os.environ, progress=state)
     return verified
