@@ -37,6 +37,61 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(),
 }
+DOORS = {
+    "chain": {"export", "publish", "readiness", "sign", "signed", "upload"},
+    "checkpoint": {"reader", "tensors"},
+    "compare": {"difference", "graph", "tensors"},
+    "export": {"child", "measured", "run"},
+    "gates": {
+        "contract",
+        "difference",
+        "graph",
+        "lineage",
+        "metadata",
+        "proof",
+        "skeleton",
+        "wire",
+    },
+    "github": {
+        "attestation",
+        "client",
+        "download",
+        "finding",
+        "origin",
+        "plan",
+        "preflight",
+        "remote",
+        "state",
+        "target",
+        "transaction",
+        "transfer",
+    },
+    "net": {"address", "client", "exchange", "failures", "hops", "sockets", "token"},
+    "rehearsal": {
+        "github.faults",
+        "github.standin",
+        "outages",
+        "sigstore.claims",
+        "stack",
+        "upstream",
+    },
+    "sigstore": {
+        "check.bundle",
+        "check.certificate",
+        "check.claims",
+        "check.policy",
+        "check.refusal",
+        "check.root",
+        "check.signature",
+        "sign.services",
+        "sign.session",
+        "sign.token",
+        "trust.instance",
+        "trust.signer",
+    },
+    "upstream": {"cache", "checkout", "download", "sources"},
+}
+"""The modules by which others may enter a stage, of those that have a door; the rest is private."""
 MOST_MODULES = 20
 HEAVY = {"torch": {"export"}, "onnxruntime": {"export", "evaluate"}, "onnx": {"export"}}
 
@@ -68,6 +123,19 @@ def test_a_stage_imports_only_what_the_table_allows(stage: str):
         ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("release_tool.")}
         backward = ours - ALLOWED[stage] - {stage, "__version__"}
         assert not backward, f"{path.relative_to(ROOT)} imports {backward}"
+
+
+def test_who_enters_a_stage_comes_through_its_door():
+    past: set[str] = set()
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules()}
+    for path in modules():
+        imported = {name.removeprefix("release_tool.") for name in imports_of(path)}
+        for name in imported | {name.rpartition(".")[0] for name in imported}:
+            stage, _, module = name.partition(".")
+            inside = stage == stage_of(path) or module in DOORS.get(stage, {module})
+            if name in names and not inside:
+                past.add(f"{path.relative_to(ROOT)} imports {name}")
+    assert not past, "a module that others may import is named in DOORS"
 
 
 def loaded_with(path: Path) -> set[str]:
