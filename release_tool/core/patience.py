@@ -35,8 +35,14 @@ class Away(TryAgain):
     Raised only where asking again does no harm.
     """
 
-    def __init__(self, message: str, seconds: float | None = None) -> None:
-        super().__init__(message, hint="run the same command again later")
+    def __init__(
+        self,
+        message: str,
+        seconds: float | None = None,
+        *,
+        hint: str = "run the same command again later",
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.seconds = seconds
 
 
@@ -64,7 +70,12 @@ class Patience:
 
     @property
     def allowed_seconds(self) -> float:
-        """Give how long one more answer is waited for, which is never less than a few seconds."""
+        """Give how long one more answer is waited for, which is never less than a few seconds.
+
+        Without any budget each service is asked once, with all the time that an answer may take.
+        """
+        if not self.budget:
+            return self.answer_seconds
         return min(self.answer_seconds, max(self.left, LEAST_SECONDS))
 
     def backoff(self, attempt: int) -> float:
@@ -103,13 +114,16 @@ class Patience:
         """Make attempts until a service that is `Away` is back, or nothing of the budget is left.
 
         The time that failed attempts took counts as waiting. Raises `TryAgain` at the end, at once
-        where the service itself asks for a longer wait than what is left.
+        where the service itself asks for a longer wait than what is left. Without a budget the
+        first failure is the last.
         """
         for number in count(1):
             begun = self.clock()
             try:
                 return attempt()
             except Away as error:
+                if not self.budget:
+                    raise
                 self.left -= max(0.0, self.clock() - begun)
                 seconds = self.choose(number, error)
                 self.progress.note(

@@ -93,7 +93,9 @@ class Outage:
                 raise Disconnect
             case OutageKind.LOST:
                 with contextlib.suppress(Refusal):
-                    answer(request)
+                    body = answer(request).body
+                    if not isinstance(body, bytes) and hasattr(body, "close"):
+                        body.close()
                 raise Disconnect
         request.body.read()
         if self.kind is OutageKind.TOO_MANY:

@@ -16,6 +16,7 @@ from sigstore_models.trustroot import v1 as trustroot_v1
 from release_tool.core.artifact import Artifact
 from release_tool.core.documents import encode_json
 from release_tool.core.errors import SigningError, TryAgain
+from release_tool.core.patience import Away
 from release_tool.provenance.statement import (
     PREDICATE_TYPE,
     STATEMENT_TYPE,
@@ -278,3 +279,25 @@ def test_nonsense_from_a_service_is_a_signing_error(error: Exception):
 def test_a_network_failure_without_a_request_is_still_told():
     with pytest.raises(TryAgain, match="ConnectionError"), refusals("it", 0.0):
         raise requests.ConnectionError
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for():
+    """A certificate that is not believed is no outage, and neither is an answer that is no JSON."""
+    with pytest.raises(TryAgain, match="no secure connection") as caught, refusals("it", 0.0):
+        raise requests.exceptions.SSLError("certificate verify failed")
+    assert not isinstance(caught.value, Away)
+    assert "REQUESTS_CA_BUNDLE" in str(caught.value.hint)
+    with pytest.raises(SigningError, match="answered nonsense"), refusals("it", 0.0):
+        raise requests.exceptions.JSONDecodeError("Expecting value", "<html>", 0)
+
+
+def test_without_patience_each_service_is_asked_once_and_given_its_time():
+    patience, asked = make_patience(seconds=0), []
+
+    def fail() -> None:
+        asked.append(patience.allowed_seconds)
+        raise Away("not here")
+
+    with pytest.raises(Away, match=r"^not here$"):
+        patience.outlast(fail)
+    assert asked == [30.0]

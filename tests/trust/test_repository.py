@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from release_tool.core.errors import InputError, TryAgain
+from release_tool.core.patience import Away
 from release_tool.sigstore.trust.repository import TufRepository, fetch_targets, first_line
 
 NAMES = ("trusted_root.json", "signing_config.v0.2.json")
@@ -202,6 +203,18 @@ def test_a_server_that_never_answers_is_told(published, monkeypatch: pytest.Monk
 
     error = explain(published.repository(), SlowRetrievalError())
     assert "does not answer in time" in str(error)
+    assert isinstance(error, Away)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, TryAgain), (429, Away), (503, Away)])
+def test_only_what_may_pass_is_worth_waiting_for(published, status: int, kind: type[TryAgain]):
+    from tuf.api.exceptions import DownloadHTTPError
+
+    from release_tool.sigstore.trust.repository import explain
+
+    error = explain(published.repository(), DownloadHTTPError("no", status))
+    assert type(error) is kind
+    assert f"answers with status {status}" in str(error)
 
 
 def test_a_library_error_without_words_is_called_by_its_name():

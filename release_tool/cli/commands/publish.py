@@ -89,9 +89,10 @@ def command(
     # What can fail cheaply fails first: nothing is exported for want of a token.
     to, token = resolve_destination(destination, repo, settings, latest), require_token(os.environ)
     api = resolve_api(github_api, settings)
-    instance = open_instance(signing.source(settings.configuration), progress=state)
-    builder = Builder.from_environment(os.environ)
     patience = make_patience(state, signing.patience)
+    named = signing.source(settings.configuration)
+    instance = patience.outlast(lambda: open_instance(named, progress=state))
+    builder = Builder.from_environment(os.environ)
     source = resolve_source(sources, settings.recipe, state)
     evaluate = None if evaluation is None else (lambda _model: evaluation)
     plan = Plan(source, settings.recipe, out, replay=not no_replay, evaluate=evaluate)
@@ -101,8 +102,8 @@ def command(
         open_github(api, token, progress=state) as github,
         open_read_api(api, token, state) as released,
     ):
-        identity = open_signer(instance, signing, settings, patience)
         check_disclosure(github, to.repo, signing, settings)
+        identity = open_signer(instance, signing, settings, patience)
         target = Publication(github, released, to, keep_draft=keep_draft)
         services = Services(instance, identity, builder, target, patience)
         result, _verified = publish(plan, services, os.environ, progress=state)

@@ -51,10 +51,11 @@ def command(
     Example:
       release-tool sign dist
     """
-    instance = open_instance(signing.source(settings.configuration), progress=state)
+    patience = make_patience(state, signing.patience)
+    named = signing.source(settings.configuration)
+    instance = patience.outlast(lambda: open_instance(named, progress=state))
     # An identity's token may last for minutes only, so whoever waits does so before.
     with in_turn(directory, state.note) if directory.is_dir() else nullcontext():
-        patience = make_patience(state, signing.patience)
         identity = open_signer(instance, signing, settings, patience)
         builder = Builder.from_environment(os.environ)
         signed = sign_release(

@@ -27,7 +27,7 @@ from sigstore.models import ClientTrustConfig, TransparencyLogEntry
 from sigstore.oidc import ExpiredIdentity
 from sigstore.sign import SigningContext
 
-from release_tool.core.errors import SigningError
+from release_tool.core.errors import SigningError, TryAgain
 from release_tool.core.patience import ANSWER_SECONDS, Away, Patience, parse_wait
 from release_tool.core.progress import SILENT, Progress
 from release_tool.sigstore.trust.instance import SigstoreInstance
@@ -214,15 +214,27 @@ def refusals(what: str, now: float) -> Iterator[None]:
         raise service_refusal(response_of(error), what, str(error), now) from error
     except requests.HTTPError as error:
         raise service_refusal(error.response, what, str(error), now) from error
+    except requests.exceptions.SSLError as error:
+        text = f"{what}: no secure connection to {host_of(error)}: {str(error)[:200]}"
+        raise TryAgain(
+            text, hint="name the certificates of a proxy by REQUESTS_CA_BUNDLE"
+        ) from error
     except requests.RequestException as error:
+        if isinstance(error, ValueError):  # what came is no JSON, or an address is none
+            raise nonsense(error, what) from error
         raise Away(f"{what}: a Sigstore service cannot be reached: {host_of(error)}") from error
     except ExpiredIdentity as error:
         raise SigningError(
             f"{what}: the signing identity has expired", hint="run the command again"
         ) from error
     except (Error, ValueError, KeyError, TypeError, IndexError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise SigningError(f"{what}: a Sigstore service answered nonsense: {said}") from error
+        raise nonsense(error, what) from error
+
+
+def nonsense(error: Exception, what: str) -> SigningError:
+    """Word an answer that is no use."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return SigningError(f"{what}: a Sigstore service answered nonsense: {said}")
 
 
 def response_of(error: Exception) -> requests.Response | None:

@@ -26,6 +26,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, SS
 
 from release_tool.core.errors import InputError, ReleaseToolError, TryAgain
 from release_tool.core.files import reason, temporary_directory, writable
+from release_tool.core.patience import Away
 from release_tool.core.progress import SILENT, Progress
 
 WITHOUT_NETWORK = "to verify without a network use --offline, or --trusted-root FILE"
@@ -140,11 +141,13 @@ def explain(repository: TufRepository, error: Exception) -> ReleaseToolError:
             why = f"TLS with {host} failed: {text}"
             hint = f"name the certificates of a proxy by SSL_CERT_FILE; {WITHOUT_NETWORK}"
         case SlowRetrievalError():
-            why, hint = f"{host} does not answer in time", WITHOUT_NETWORK
+            return Away(f"{what}: {host} does not answer in time", hint=WITHOUT_NETWORK)
+        case DownloadHTTPError(status_code=status) if status >= 500 or status == 429:
+            return Away(f"{what}: {host} answers with status {status}", hint=WITHOUT_NETWORK)
         case DownloadHTTPError():
             why, hint = f"{host} answers with status {cause.status_code}", WITHOUT_NETWORK
         case _:
-            why, hint = f"{host} cannot be reached: {text}", WITHOUT_NETWORK
+            return Away(f"{what}: {host} cannot be reached: {text}", hint=WITHOUT_NETWORK)
     return TryAgain(f"{what}: {why}", hint=hint)
 
 
