@@ -2,6 +2,8 @@
 
 from importlib.resources import files
 
+from msgspec import UNSET, UnsetType
+
 from release_tool.checkpoint.reader import Checkpoint
 from release_tool.core.artifact import Artifact
 from release_tool.core.digest import Sha256
@@ -19,9 +21,11 @@ from release_tool.provenance.manifest import (
     RunOutputs,
     UpstreamClaim,
     ValueClaim,
+    WorkingSizeClaim,
 )
 from release_tool.recipes.network import InputSpec, OutputSpec
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.working import WorkingSize
 from release_tool.upstream.checkout import Checkout
 
 ENTRYPOINT = "release_tool/__main__.py"
@@ -94,7 +98,15 @@ def claim_export(recipe: Recipe) -> ExportClaim:
         metadata_written=True,
         inputs=tuple(claim_value(spec) for spec in recipe.inputs),
         outputs=tuple(claim_value(spec) for spec in recipe.outputs),
+        working_size=claim_working_size(recipe.working_size),
     )
+
+
+def claim_working_size(size: WorkingSize | None) -> WorkingSizeClaim | UnsetType:
+    """State at which size the graph works inside, where it has one."""
+    if size is None:
+        return UNSET
+    return WorkingSizeClaim(height=size.height, width=size.width, antialias=size.antialias)
 
 
 def claim_value(spec: InputSpec | OutputSpec) -> ValueClaim:

@@ -127,7 +127,7 @@ with_quiet = flag("--quiet", "Print nothing but errors; the exit code tells.")
 def add_settings(function: Function, choose: Callable[..., Settings], config_help: str) -> Function:
     """Add `--recipe` and `--config`; the command receives `settings`, chosen in one of two ways."""
 
-    @text("--recipe", "NAME|FILE", "What is pinned: u2netp, u2net, or a .toml file.")
+    @text("--recipe", "NAME|FILE", "What is pinned: u2netp, u2netp-320, u2net, or a .toml file.")
     @click.option("--config", type=FILE, envvar="RELEASE_TOOL_CONFIG", help=config_help)
     @functools.wraps(function)
     def gather(recipe: str | None, config: Path | None, **values: Any) -> None:

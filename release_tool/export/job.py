@@ -16,6 +16,7 @@ from release_tool.recipes.contract import ContractSpec
 from release_tool.recipes.network import AdapterPin, InputSpec, NetworkCall, OutputSpec
 from release_tool.recipes.parity import ParityBounds
 from release_tool.recipes.recipe import StateDictPlace
+from release_tool.recipes.working import WorkingSize
 
 MAX_JOB_BYTES = 16 * 1024 * 1024
 JOB, MODEL, REPORT = "job.json", "model.onnx", "report.json"
@@ -52,6 +53,7 @@ class Job:
     code: Code
     network: NetworkCall
     adapter: AdapterPin | None
+    working_size: WorkingSize | None
     checkpoint: str
     checkpoint_sha256: str
     state_dict: StateDictPlace

@@ -166,6 +166,7 @@ def make_job(
         ),
         network=recipe.network,
         adapter=recipe.adapter,
+        working_size=recipe.working_size,
         checkpoint=str(checkpoint.path.absolute()),
         checkpoint_sha256=str(checkpoint.digest),
         state_dict=recipe.checkpoint.state_dict,

@@ -81,12 +81,14 @@ def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
     tensors = reopen(job)
     importer = open_importer(job, directory)
     # Imported here and not above: this takes two seconds, and a job that fails earlier is spared.
-    from release_tool.export import building, fitting  # noqa: PLC0415
+    from release_tool.export import building, fitting, working  # noqa: PLC0415
     from release_tool.export.parity import make_references, measure_parity  # noqa: PLC0415
 
     step()
     with watched(make_watch(directory)), auditing(importer):
         network, upstream = building.build_network(job.network, job.adapter)
+        if job.working_size is not None:
+            network = working.AtWorkingSize(network, job.working_size)
         interface = building.Interface(network, upstream, job.inputs, job.outputs)
         fitting.check_fit(upstream, tensors, job.network.name, job.tensors)
         fitting.load_tensors(upstream, tensors)

@@ -70,7 +70,15 @@ class ValueClaim(Claim, frozen=True, kw_only=True):
     shape: tuple[Count | Text, ...]
 
 
-class ExportClaim(Claim, frozen=True, kw_only=True):
+class WorkingSizeClaim(Claim, frozen=True, kw_only=True):
+    """The size that the graph resizes its input to, and from which it resizes its maps back."""
+
+    height: Count
+    width: Count
+    antialias: bool
+
+
+class ExportClaim(Claim, frozen=True, kw_only=True, omit_defaults=True):
     """The interface of the model; `height` and `width` are the traced example's pixels.
 
     `input_name`, `output_name` and what is selected are of the first input and output.
@@ -85,6 +93,7 @@ class ExportClaim(Claim, frozen=True, kw_only=True):
     metadata_written: bool
     inputs: tuple[ValueClaim, ...]
     outputs: tuple[ValueClaim, ...]
+    working_size: WorkingSizeClaim | msgspec.UnsetType = msgspec.UNSET
 
 
 class OutputsClaim(Claim, frozen=True, kw_only=True):

@@ -15,10 +15,11 @@ from release_tool.recipes.reading import convert
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.recipes.u2netp320 import U2NETP_320
 
-RECIPES = {recipe.name: recipe for recipe in (U2NETP, U2NET)}
+RECIPES = {recipe.name: recipe for recipe in (U2NETP, U2NETP_320, U2NET)}
 RECIPE_FILE_LIMIT_BYTES = 256 * 1024
-LENT = ("network", "inputs", "outputs", "axes", "contract", "parity", "skeletons")
+LENT = ("network", "inputs", "outputs", "axes", "contract", "parity", "skeletons", "working_size")
 """What a recipe takes over from its base; of a table key by key."""
 
 

@@ -39,6 +39,8 @@ def describe_kept(recipe: Recipe) -> str:
         kept = "one output of its forward pass alone is kept"
     else:
         kept = f"{len(recipe.outputs)} outputs of its forward pass alone are kept"
+    if recipe.working_size is not None:
+        kept = f"its input is resized to {recipe.working_size}, and its maps back, {kept}"
     around = recipe.adapter
     return kept if around is None else f"{around.call} of {around.path} was put around it, {kept}"
 

@@ -21,6 +21,7 @@ from release_tool.recipes.license import LicensePin
 from release_tool.recipes.network import AdapterPin, InputSpec, NetworkCall, OutputSpec, axes_of
 from release_tool.recipes.parity import ParitySpec
 from release_tool.recipes.replay import ReplaySpec
+from release_tool.recipes.working import WorkingSize
 
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 METADATA_PREFIX = re.compile(r"([A-Za-z0-9_-]+\.){0,8}")
@@ -206,6 +207,7 @@ class Recipe:
     attribution: Attribution
     publisher: Publisher
     replay: ReplaySpec | None = None
+    working_size: WorkingSize | None = None
     axes: tuple[tuple[str, int], ...] = ()
     adapter: AdapterPin | None = None
     skeletons: tuple[tuple[str, Sha256], ...] = ()
@@ -221,6 +223,10 @@ class Recipe:
         check_axes(self.inputs, "axes", self.axes)
         for number, sample in enumerate(self.parity.samples):
             check_axes(self.inputs, f"parity.samples[{number}].axes", sample.axes)
+        if self.working_size is not None:
+            self.working_size.check_opset(self.contract.opset)
+            if len(self.inputs) != 1 or len(self.inputs[0].shape) != 4:
+                raise InputError("a working size is of one input, pictures [1, C, H, W]")
         if self.upstream.path_of(self.network.module) is None:
             raise InputError(f"upstream.modules has no file of {self.network.module}")
 

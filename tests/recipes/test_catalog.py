@@ -26,7 +26,7 @@ DIGEST = "sha256:" + "ab" * 32
 def test_the_two_recipes_are_found_by_name():
     assert open_recipe("u2netp") is U2NETP
     assert open_recipe("u2net") is U2NET
-    assert set(RECIPES) == {"u2netp", "u2net"}
+    assert set(RECIPES) == {"u2netp", "u2netp-320", "u2net"}
 
 
 def test_the_release_of_u2netp_has_the_names_that_its_consumers_know():
