@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "Reach a verdict on a model: who released it, and is it intact.",
     "fetch": "Download a release, verify it, then install the model.",
     "diff": "Say what changed between two models.",
+    "register": "Enter a verified release into a consumer's registry.",
     "inspect": "Print what a bundle, a manifest or a model says; verifies nothing.",
 }
 

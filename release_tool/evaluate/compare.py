@@ -31,11 +31,12 @@ Keep = Callable[[Medium, Frame, Mapping[Way, Floats]], None]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSettings:
-    """How models are compared."""
+    """How models are compared; `masks_from` is the data set of the masks."""
 
     trained: Size = (320, 320)
     variants: tuple[Variant, ...] = VARIANTS
     strength: float = DEFAULT_STRENGTH
+    masks_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

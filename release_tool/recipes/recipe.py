@@ -188,6 +188,7 @@ class Recipe:
 
     `axes` has for each named axis the size that is traced. `skeletons` maps a toolchain, such as
     `torch 2.13.0`, to the digest of the only graph that it may produce; an empty one pins nothing.
+    `trained_on` names the data sets whose masks say nothing of the model, for it has seen them.
     `place` is the directory of the recipe's file.
     """
 
@@ -208,6 +209,7 @@ class Recipe:
     publisher: Publisher
     replay: ReplaySpec | None = None
     working_size: WorkingSize | None = None
+    trained_on: tuple[str, ...] = ()
     axes: tuple[tuple[str, int], ...] = ()
     adapter: AdapterPin | None = None
     skeletons: tuple[tuple[str, Sha256], ...] = ()

@@ -89,4 +89,5 @@ U2NETP = Recipe(
     attribution=ATTRIBUTION,
     publisher=consumer.PUBLISHER,
     replay=U2NETP_REPLAY,
+    trained_on=("DUTS-TR",),  # the paper, section 4.1
 )

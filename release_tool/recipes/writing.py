@@ -27,7 +27,8 @@ def write_recipe(recipe: Recipe) -> str:
 
 def is_table(value: Any) -> bool:
     """Tell whether a member of a recipe is written as tables with headings."""
-    return is_record(value) or is_pairs(value) or (isinstance(value, tuple) and bool(value))
+    several = isinstance(value, tuple) and any(is_record(each) for each in value)
+    return is_record(value) or is_pairs(value) or several
 
 
 def is_record(value: Any) -> bool:

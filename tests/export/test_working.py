@@ -48,7 +48,7 @@ def test_at_its_working_size_it_is_the_plain_network(working, model):
 def test_elsewhere_it_is_the_plain_network_between_two_resizings(working, model, size):
     from skimage.transform import resize
 
-    picture = np.random.default_rng(2).normal(size=size + (3,))
+    picture = np.random.default_rng(2).normal(size=(*size, 3))
     small = resize(picture, (48, 64), order=1, mode="edge", anti_aliasing=False)
     found = run(model, small.transpose(2, 0, 1)[np.newaxis])[0, 0]
     expected = resize(found, size, order=1, mode="edge", anti_aliasing=False)

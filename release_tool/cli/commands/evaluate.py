@@ -34,6 +34,7 @@ with_evaluation = grouped(
         help="Pictures, folders of them, clips; may be repeated.",
     ),
     click.option("--masks", type=DIRECTORY, help="Masks drawn by people, one for each picture."),
+    text("--masks-from", "NAME", "The data set of the masks, such as ECSSD."),
     click.option("--maps", type=DIRECTORY, help="Write every map there, as .npy."),
     click.option(
         "--variant",

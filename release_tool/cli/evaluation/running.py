@@ -37,6 +37,7 @@ class EvaluationOptions:
     size: str | None
     trained_size: str | None
     strength: float
+    masks_from: str | None
     input_name: str | None
     against_input: str | None
 
@@ -100,6 +101,7 @@ def read_compared(options: EvaluationOptions, usual: str) -> "run.Compared":
             trained=read_size(options.trained_size) or TRAINED,
             variants=choose(options.variants),
             strength=options.strength,
+            masks_from=options.masks_from,
         ),
     )
 

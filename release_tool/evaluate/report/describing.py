@@ -60,6 +60,7 @@ def describe_comparison(comparison: Comparison) -> EvaluatedComparison:
         trained_height=height,
         trained_width=width,
         strength=settings.strength,
+        masks_from=settings.masks_from,
         variants=tuple(variant.name for variant in settings.variants),
         media=tuple(describe_medium(result) for result in results),
         ways=tuple(describe_way(way, results) for way in comparison.ways),

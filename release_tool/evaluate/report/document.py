@@ -99,6 +99,7 @@ class EvaluatedComparison(Part, frozen=True, kw_only=True):
     trained_height: Count
     trained_width: Count
     strength: float
+    masks_from: str | None
     variants: tuple[str, ...]
     media: tuple[EvaluatedMedium, ...]
     ways: tuple[WayResult, ...]
