@@ -38,7 +38,7 @@ ALLOWED = {
     "__init__": set(),
 }
 DOORS = {
-    "chain": {"export", "publish", "readiness", "sign", "signed", "upload"},
+    "chain": {"export", "publish", "readiness", "register", "sign", "signed", "upload"},
     "checkpoint": {"reader", "tensors"},
     "compare": {"difference", "graph", "tensors"},
     "export": {"child", "measured", "run"},

@@ -59,8 +59,8 @@ def command(
 
     \b
     Examples:
-      release-tool register dist --registry model/tiny/registry.json --dry-run
       release-tool register VMAFx/vmafx@u2netp-mirror-v1 --registry model/tiny/registry.json
+      release-tool register dist --registry model/tiny/registry.json --dry-run
     """
     recipe, belief = settings.recipe, resolve_belief(signer, settings)
     asked = choose_api(github_api, settings)
