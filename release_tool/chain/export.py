@@ -14,7 +14,12 @@ from release_tool.core.progress import SILENT, Progress
 from release_tool.evaluate.gate import hold_replay
 from release_tool.export.run import Export, export_model
 from release_tool.gates.proof import Proof, prove_export
-from release_tool.provenance.exported import ExportedRelease, hold_exported
+from release_tool.provenance.exported import (
+    EXPORT_AGAIN,
+    ExportedRelease,
+    hold_exported,
+    read_beside,
+)
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout, open_checkout
 from release_tool.upstream.sources import Source
@@ -73,9 +78,7 @@ def export_release(
                 progress.note(str(measured))
         replayed = replay and hold_replay(model, recipe.replay, checkout.published, progress)
         with progress.stage("manifest"):
-            proved = Artifact.of_file(model)
-            if proved != export.model:
-                raise GateError("the model changed while it was proved")
+            proved = describe_proved(model, export.model)
             contents = make_sidecars(
                 recipe, checkout, checkpoint, proof, proved, export.toolchain, replayed=replayed
             )
@@ -84,7 +87,22 @@ def export_release(
                 write_whole(temporary / name, content.data)
         drop_stale(exported, recipe)
         install_files(temporary, out, last=recipe.names.manifest)
+    # An earlier evaluation of this very model is still there.
+    kept = read_beside(out, recipe, {"evaluate"})
+    exported = hold_exported(out, recipe, proved, {**kept, **contents})
     return Outcome(exported, export, proof)
+
+
+def describe_proved(path: Path, made: Artifact) -> Artifact:
+    """Describe a model after its gates, which must be the one that the worker `made`."""
+    proved = Artifact.of_file(path)
+    if proved != made:
+        raise GateError(
+            f"the model changed while it was proved: it is {proved.digest}, the worker made "
+            f"{made.digest}",
+            hint=EXPORT_AGAIN,
+        )
+    return proved
 
 
 def reuse_export(

@@ -3,7 +3,6 @@
 Holds what `--json`, `--verbose`, `--quiet` and the terminal decide, for any command.
 """
 
-import json
 import os
 import re
 import sys
@@ -164,6 +163,8 @@ def encode_document(document: Mapping[str, Any]) -> str:
 
     Python holds such bytes as lone surrogates, which no reader of JSON has to take (RFC 8259 §8.2).
     """
+    import json  # noqa: PLC0415  (`--help` needs none)
+
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     return LONE_SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text) + "\n"
 

@@ -4,7 +4,7 @@ Checks files against their manifest, and the manifest against the recipe's pins;
 exist yet at this point.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
@@ -47,13 +47,19 @@ def open_exported(directory: Path, recipe: Recipe) -> ExportedRelease:
     """Open what an export, or an evaluation of it, left; raises `InputError` where it changed."""
     if not directory.is_dir():
         raise InputError(f"there is no directory {directory}", hint="run `release-tool export`")
+    contents = read_beside(directory, recipe, {"export", "evaluate"})
+    model = Artifact.of_file(directory / recipe.names.model)
+    return hold_exported(directory, recipe, model, contents)
+
+
+def read_beside(directory: Path, recipe: Recipe, made_by: Collection[str]) -> dict[str, Content]:
+    """Read by name what some stages made beside the model; what is optional may be missing."""
     contents = {}
     for row in layout.beside_the_model():
         path = directory / row.name_in(recipe.names)
-        if row.made_by != "sign" and not (row.optional and not lexists(path)):
+        if row.made_by in made_by and not (row.optional and not lexists(path)):
             contents[path.name] = Content.of(read_limited(path, row.limit_bytes))
-    model = Artifact.of_file(directory / recipe.names.model)
-    return hold_exported(directory, recipe, model, contents)
+    return contents
 
 
 def hold_exported(

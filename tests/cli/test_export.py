@@ -16,7 +16,9 @@ import pytest
 
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
+from release_tool.recipes import layout
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.recipes.writing import write_recipe
 
 
@@ -45,6 +47,18 @@ def git(directory: Path, *arguments: str) -> None:
 def git_says(directory: Path, *arguments: str) -> str:
     asked = ["git", "-C", str(directory), *arguments]
     return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_an_export_of_the_same_model_keeps_its_evaluation_in_the_release(
+    run, standin, copy: Path, rehearsed
+):
+    dist = Path(shutil.copytree(rehearsed.directory, copy / "dist"))
+    names = {row.name_in(U2NETP.names) for row in (layout.EVALUATION, layout.REPORT)}
+    for name in names:
+        (dist / name).write_text("an evaluation")
+    result = run("export", *options(standin, copy), "--json")
+    assert result.code == 0, result.err
+    assert names <= {file["name"] for file in result.document["files"]}
 
 
 def test_an_export_writes_model_manifest_licence_and_bom_the_same_as_the_rehearsals(
