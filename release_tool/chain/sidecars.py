@@ -28,6 +28,7 @@ from release_tool.recipes import layout
 from release_tool.recipes.parity import ParitySpec
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.replay import ReplaySpec
+from release_tool.recipes.writing import write_recipe
 from release_tool.upstream.checkout import Checkout
 
 Toolchain = tuple[tuple[str, str], ...]
@@ -72,6 +73,7 @@ def make_sidecars(
     )
     bom = make_bom(manifest, recipe.attribution.title)
     contents[layout.BOM.name_in(names)] = Content.of(bom)
+    contents[layout.RECIPE.name_in(names)] = Content.of(write_recipe(recipe).encode())
     return {**contents, names.manifest: Content.of(manifest.encode())}
 
 

@@ -51,7 +51,7 @@ def make_signatures(
         more = sign_evaluation(session, exported, recipe, evaluation)
         results = (content.named(layout.TEST_RESULT.name_in(names)) for content in more.values())
         subjects = (*exported.files, bundle.named(names.bundle), *results)
-        statement = make_statement(subjects, exported.manifest, builder)
+        statement = make_statement(subjects, exported.manifest, builder, layout.file_roles(names))
         provenance = Content.of(session.sign_statement(statement.payload))
         write_whole(exported.directory / names.provenance, provenance.data)
     return {layout.BUNDLE.role: bundle, layout.PROVENANCE.role: provenance, **more}

@@ -55,10 +55,17 @@ class Belief:
     choices: tuple[Choice, ...]
     by_recipe: bool = False
 
-    def demands(self, recipe: Recipe, required: Collection[str] = ()) -> Demands:
+    def recipe(self, settings: Settings) -> Recipe | None:
+        """Return the recipe that decides what was signed; None where the release's own tells.
+
+        That is the one that was named, or the one that decided whom to believe.
+        """
+        return settings.recipe if self.by_recipe or settings.recipe_named else None
+
+    def demands(self, settings: Settings, required: Collection[str] = ()) -> Demands:
         """Compose what a verdict demands beyond the signature, `required` by hand or anyway."""
         return Demands(
-            recipe if self.by_recipe else None,
+            self.recipe(settings),
             provenance="provenance" in required,
             evaluation="evaluation" in required,
         )
@@ -87,7 +94,8 @@ def resolve_belief(options: SignerOptions, settings: Settings) -> Belief:
         trigger=options.trigger,
         runner=options.runner,
     )
-    recipe = Choice("recipe", settings.recipe.name, settings.recipe_source)
+    held = settings.recipe.name if belief.recipe(settings) else "the release's own"
+    recipe = Choice("recipe", held, settings.recipe_source)
     further = [
         Choice(name.replace("_", " "), value, f"--{name.replace('_', '-')}")
         for name in ("owner_id", "repo_id", "commit", "trigger", "runner")

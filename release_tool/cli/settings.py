@@ -74,6 +74,11 @@ class Settings:
         return replace(self, recipe=replace(self.recipe, license=replace(terms, accepted=True)))
 
     @property
+    def recipe_named(self) -> bool:
+        """Tell whether somebody chose the recipe, by hand or in a configuration."""
+        return self.recipe_source != BUILT_IN
+
+    @property
     def recipe_option(self) -> str:
         """What `--recipe` takes to choose this recipe, from any directory."""
         name = self.given_recipe or self.configuration.recipe or DEFAULT_RECIPE

@@ -34,12 +34,11 @@ def verify_models(
     for line in belief.notes(choose_root(trust, settings), *([asked] if wanted.origin else [])):
         state.note(line)
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
-    demands = belief.demands(settings.recipe, wanted.require)
+    demands = belief.demands(settings, wanted.require)
     proofs = open_proofs(wanted, settings, state)
     with open_bundles(wanted, asked.value, trust, hash_file, state) as find_bundles:
-        judge = Judge(
-            settings.recipe, belief.signer, root, demands, find_bundles, hash_file, *proofs
-        )
+        held = belief.recipe(settings)
+        judge = Judge(held, belief.signer, root, demands, find_bundles, hash_file, *proofs)
         outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
 

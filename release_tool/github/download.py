@@ -14,7 +14,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, encode_json, parse_json_object
 from release_tool.core.errors import CannotVerify, InputError, TryAgain
 from release_tool.core.files import writable
-from release_tool.core.names import RepoSlug, Tag
+from release_tool.core.names import RepoSlug, Tag, check_asset_name
 from release_tool.core.progress import SILENT, Advance, Progress
 from release_tool.github.failures import clean
 from release_tool.github.origin import OLDEST_VERSION
@@ -76,6 +76,34 @@ def fetch_release(
             else:
                 (quarantine / name).unlink(missing_ok=True)
     return quarantine
+
+
+def fetch_one(
+    api: ReadApi,
+    repo: RepoSlug,
+    tag: Tag,
+    ending: str,
+    limit_bytes: int,
+    quarantine: Path,
+    *,
+    progress: Progress = SILENT,
+) -> Path:
+    """Download the one file of a published release whose name ends so; return where it is."""
+    listed = list_release(api, repo, tag)
+    found = [name for name in listed if name.endswith(ending)]
+    if len(found) != 1:
+        raise CannotVerify(
+            f"the release {repo}@{tag} has {len(found) or 'no'} files *{ending}",
+            hint="name the recipe that it was made by with --recipe",
+        )
+    try:
+        path = quarantine / check_asset_name(found[0])
+    except InputError as error:
+        raise CannotVerify(error.message) from error
+    with writable(quarantine):
+        quarantine.mkdir(parents=True, exist_ok=True)
+        fetch_asset(api, listed[found[0]], path, limit_bytes, progress)
+    return path
 
 
 def list_release(api: ReadApi, repo: RepoSlug, tag: Tag) -> dict[str, Listed]:

@@ -20,6 +20,7 @@ from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import require_pinned, unpinned_claims
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.writing import write_recipe
 
 EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into that directory"
 
@@ -96,17 +97,23 @@ def hold_exported(
 def hold_pins(exported: ExportedRelease, recipe: Recipe, *, unpinned: bool) -> ExportedRelease:
     """Refuse an export of what the recipe does not pin, before it is signed.
 
-    With `unpinned` it is taken, and its manifest is written anew to say so. Raises `InputError`.
+    With `unpinned` it is taken, and its manifest is written anew to say so. The recipe beside it
+    becomes the one that is named: what an export left there was written where upstream's code ran.
+    Raises `InputError`.
     """
     manifest = exported.manifest
     if unpinned:
         manifest = replace(manifest, unpinned=unpinned_claims(manifest, recipe))
     require_pinned(manifest, recipe, unpinned=unpinned)
-    if manifest == exported.manifest:
-        return exported
-    content = Content.of(manifest.encode())
-    write_whole(exported.directory / recipe.names.manifest, content.data)
-    contents = {**exported.contents, recipe.names.manifest: content}
+    made = {
+        layout.RECIPE.name_in(recipe.names): write_recipe(recipe).encode(),
+        recipe.names.manifest: manifest.encode(),
+    }
+    contents = dict(exported.contents)
+    for name, data in made.items():
+        if contents[name].data != data:
+            write_whole(exported.directory / name, data)
+            contents[name] = Content.of(data)
     return ExportedRelease(exported.directory, manifest, exported.model, contents)
 
 

@@ -277,15 +277,15 @@ class Manifest(Claim, frozen=True, kw_only=True):
 
     @classmethod
     @lru_cache(maxsize=8)
-    def parse(cls, content: bytes, schema: str) -> Self:
-        """Read a manifest from untrusted bytes; `schema` is the recipe's.
+    def parse(cls, content: bytes, schema: str | None) -> Self:
+        """Read a manifest from untrusted bytes; `schema` is the recipe's, None where any may be.
 
         Raises `InputError` for another schema, a missing, surplus or malformed field, and for
         any bytes but those that `encode` writes, so that two readers cannot differ. The same bytes
         are read once a process, since nothing else goes into the value.
         """
         document = parse_json_object(content, "the manifest")
-        if document.get("schema") != schema:
+        if schema is not None and document.get("schema") != schema:
             found = str(document.get("schema"))[:80]
             raise InputError(f"the manifest's schema is {found!r}, not {schema!r}")
         try:

@@ -89,11 +89,30 @@ class Statement:
         return is_export(self.predicate)
 
     @property
-    def unpinned(self) -> tuple[str, ...]:
-        """The claims of a release that a statement of ours marks as not what its recipe pins."""
+    def roles(self) -> dict[str, Subject]:
+        """The subjects of a statement of ours by what they are in the release.
+
+        Raises `InputError` where a subject has no role, or two have one.
+        """
+        stated = self.parameters.get("roles")
+        roles = stated if isinstance(stated, dict) else {}
+        named = [(roles.get(subject.name), subject) for subject in self.subjects]
+        found = {role: subject for role, subject in named if isinstance(role, str)}
+        if len(found) < len(named):
+            raise InputError("a subject of the statement has no role of its own in the release")
+        return found
+
+    @property
+    def parameters(self) -> JsonObject:
+        """What a statement says of the build in words of ours (SLSA v1, `internalParameters`)."""
         build = self.predicate.get("buildDefinition")
         parameters = build.get("internalParameters") if isinstance(build, dict) else None
-        marked = parameters.get("unpinned", []) if isinstance(parameters, dict) else []
+        return parameters if isinstance(parameters, dict) else {}
+
+    @property
+    def unpinned(self) -> tuple[str, ...]:
+        """The claims of a release that a statement of ours marks as not what its recipe pins."""
+        marked = self.parameters.get("unpinned", [])
         return tuple(map(str, marked if isinstance(marked, list) else [marked]))
 
 
@@ -127,13 +146,17 @@ def parse_subject(value: Any) -> Subject | None:
 
 
 def make_statement(
-    subjects: tuple[Artifact, ...], manifest: Manifest, builder: Builder
+    subjects: tuple[Artifact, ...],
+    manifest: Manifest,
+    builder: Builder,
+    roles: Mapping[str, str],
 ) -> Statement:
     """State that these files are the release which the manifest describes.
 
-    Upstream commit, checkpoint and toolchain are the resolved dependencies. What is unpinned is
-    marked here as well, since the manifest may be left out of what is handed on. No time stamp:
-    when it was signed is said by the log.
+    `roles` says of each file's name what it is in the release. Upstream commit, checkpoint and
+    toolchain are the resolved dependencies. What is unpinned is marked here as well, since the
+    manifest may be left out of what is handed on. No time stamp: when it was signed is said by the
+    log.
     """
     document = {
         "_type": STATEMENT_TYPE,
@@ -145,7 +168,10 @@ def make_statement(
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": dict(manifest.run_provenance.args),
-                "internalParameters": marks(manifest),
+                "internalParameters": {
+                    "roles": {subject.name: roles[subject.name] for subject in subjects},
+                    **marks(manifest),
+                },
                 "resolvedDependencies": dependencies(manifest),
             },
             "runDetails": {"builder": {"id": builder.id}, "metadata": metadata(builder)},

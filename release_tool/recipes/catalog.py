@@ -10,6 +10,7 @@ from typing import Any
 
 from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from release_tool.core.files import read_limited
+from release_tool.core.limits import RECIPE_LIMIT_BYTES
 from release_tool.recipes.defaults import derive
 from release_tool.recipes.reading import convert
 from release_tool.recipes.recipe import Recipe
@@ -18,7 +19,6 @@ from release_tool.recipes.u2netp import U2NETP
 from release_tool.recipes.u2netp320 import U2NETP_320
 
 RECIPES = {recipe.name: recipe for recipe in (U2NETP, U2NETP_320, U2NET)}
-RECIPE_FILE_LIMIT_BYTES = 256 * 1024
 LENT = ("network", "inputs", "outputs", "axes", "contract", "parity", "skeletons", "working_size")
 """What a recipe takes over from its base; of a table key by key."""
 
@@ -36,7 +36,7 @@ def open_recipe(name_or_file: str) -> Recipe:
             hint=f"there are {' and '.join(RECIPES)}; a recipe of your own is a .toml file",
         )
     path = Path(name_or_file)
-    recipe = parse_recipe(read_limited(path, RECIPE_FILE_LIMIT_BYTES), str(path))
+    recipe = parse_recipe(read_limited(path, RECIPE_LIMIT_BYTES), str(path))
     return replace(recipe, place=path.absolute().parent)
 
 

@@ -12,6 +12,7 @@ from release_tool.core.limits import (
     BUNDLE_LIMIT_BYTES,
     EVALUATION_LIMIT_BYTES,
     MODEL_LIMIT_BYTES,
+    RECIPE_LIMIT_BYTES,
     TEXT_LIMIT_BYTES,
 )
 
@@ -54,6 +55,15 @@ class FileRole:
     subject: bool = True
     stated: bool = False
 
+    @property
+    def follows_model(self) -> bool:
+        """Tell whether the name is made of the model's alone, so that no recipe is needed."""
+        return "{model}" in self.name or "{stem}" in self.name
+
+    def beside(self, model: str) -> str:
+        """Return the name of a file that follows the model's."""
+        return self.name.format(model=model, stem=model.removesuffix(MODEL_SUFFIX))
+
     def name_in(self, names: Names, model: str | None = None) -> str:
         """Return the file's name, be it beside a model that has another name than the release's."""
         beside = model or names.model
@@ -72,6 +82,7 @@ PROVENANCE = FileRole(
 )
 MANIFEST = FileRole("manifest", "{stem}.manifest.json", TEXT_LIMIT_BYTES, "export")
 BOM = FileRole("bom", "{stem}.cdx.json", TEXT_LIMIT_BYTES, "export", optional=True)
+RECIPE = FileRole("recipe", "{stem}.recipe.toml", RECIPE_LIMIT_BYTES, "export")
 LICENSE = FileRole("license", "{license}", TEXT_LIMIT_BYTES, "export", stated=True)
 NOTICE = FileRole("notice", "{notice}", TEXT_LIMIT_BYTES, "export", optional=True, stated=True)
 EVALUATION = FileRole(
@@ -90,6 +101,7 @@ FILES = (
     PROVENANCE,
     MANIFEST,
     BOM,
+    RECIPE,
     LICENSE,
     NOTICE,
     EVALUATION,
@@ -107,6 +119,11 @@ def beside_the_model() -> Iterator[FileRole]:
 def file_names(names: Names) -> dict[str, str]:
     """Map each role to the name that its file has in a release."""
     return {row.role: row.name_in(names) for row in FILES}
+
+
+def file_roles(names: Names) -> dict[str, str]:
+    """Map the name of each file of a release to its role."""
+    return {name: role for role, name in file_names(names).items()}
 
 
 def optional_names(names: Names) -> set[str]:

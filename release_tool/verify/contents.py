@@ -14,6 +14,7 @@ from release_tool.provenance.statement import (
     PAYLOAD_TYPE,
     PREDICATE_TYPE,
     Statement,
+    Subject,
     dependencies,
 )
 from release_tool.recipes import layout
@@ -50,8 +51,8 @@ def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | N
 
     1. Some subject must have that digest.
     2. Our own statement is also about the licence, the manifest and the bundle, which the same
-       signature covers. Its subject must therefore be the recipe's model, or without a recipe one
-       that is called as models are. What the subjects of other statements are called is free.
+       signature covers. By its own word the subject must therefore be the model, and be called as
+       the recipe calls it, if one is known. The subjects of other statements have any name.
     """
     named = [subject.name for subject in statement.subjects if subject.digest == digest]
     if not named:
@@ -59,16 +60,22 @@ def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | N
         raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
     if not statement.ours:
         return named[0] or None
-    wanted = recipe.names.model if recipe else "a model, *.onnx"
-    for name in named:
-        if name == wanted or (recipe is None and name.endswith(".onnx")):
-            return name
-    raise mismatch(
-        "what the file is by the signed statement",
-        expected=wanted,
-        actual=", ".join(named),
-        hint="name its recipe with --recipe; another file of a release is never taken for a model",
-    )
+    model = read_roles(statement).get(layout.MODEL.role)
+    wanted = recipe.names.model if recipe else "the release's model"
+    if model is None or model.digest != digest or (recipe and model.name != wanted):
+        raise mismatch(
+            "what the file is by the signed statement",
+            expected=wanted,
+            actual=", ".join(named),
+            hint="name its recipe with --recipe; no other file of a release is taken for a model",
+        )
+    return model.name
+
+
+def read_roles(statement: Statement) -> dict[str, Subject]:
+    """Read what a statement of ours says of each file's role; raises `NotVerified`."""
+    with reading("the signed statement"):
+        return statement.roles
 
 
 def check_builder(statement: Statement, claims: Claims) -> None:
@@ -105,26 +112,38 @@ def builder_of(statement: Statement) -> str | None:
     return None if found is None else str(found)
 
 
-def release_files(evidence: Evidence, sidecars: Sidecars) -> dict[str, Sha256]:
+def release_files(
+    statement: Statement | None, evidence: Evidence, sidecars: Sidecars
+) -> dict[str, Sha256]:
     """Map the release's name of each file that is at hand to its digest.
 
-    Names are the recipe's by role, since a consumer installs the model under a name of its own.
+    Names are by role, since a consumer installs the model under a name of its own: the recipe's,
+    else those of a statement of ours, else those that the files have here.
     """
     contents = dict(sidecars.files)
     if sidecars.bundle_listed:
         contents[layout.BUNDLE.role] = evidence.bundle
-    names = sidecars.recipe.names
-    beside = {
-        row.name_in(names): contents[row.role].digest
-        for row in layout.FILES
-        if row.subject and row.role in contents
-    }
-    return {names.model: evidence.digest, **beside}
+    digests = {role: content.digest for role, content in contents.items()}
+    digests = {layout.MODEL.role: evidence.digest, **digests}
+    names = release_names(statement, evidence, sidecars.recipe)
+    rows = [row for row in layout.FILES if row.subject and row.role in digests]
+    return {names.get(row.role, row.role): digests[row.role] for row in rows}
+
+
+def release_names(
+    statement: Statement | None, evidence: Evidence, recipe: Recipe | None
+) -> dict[str, str]:
+    """Map the roles of a release's files to their names in it."""
+    if recipe is not None:
+        return layout.file_names(recipe.names)
+    if statement is not None and statement.ours:
+        return {role: subject.name for role, subject in read_roles(statement).items()}
+    return {row.role: row.beside(evidence.name) for row in layout.FILES if row.follows_model}
 
 
 def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> str:
     """(10) Refuse files that the statement is not about; in a whole release, any difference."""
-    files = release_files(evidence, sidecars)
+    files = release_files(statement, evidence, sidecars)
     subjects: dict[str, list[Sha256]] = {}
     for subject in statement.subjects:  # of another project two may have one name
         subjects.setdefault(subject.name, []).append(subject.digest)
@@ -134,6 +153,8 @@ def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars)
         if digest not in subjects[name]:
             expected = " or ".join(map(str, subjects[name]))
             raise mismatch(f"digest of {name}", expected=expected, actual=digest)
+    if statement.ours:
+        check_roles(statement, evidence, sidecars)
     missing = sorted(subjects.keys() - files.keys())
     if sidecars.whole and missing:
         raise mismatch(
@@ -142,20 +163,39 @@ def check_subjects(statement: Statement, evidence: Evidence, sidecars: Sidecars)
     return f"{len(files)} of {len(subjects)} subjects are at hand, each with its digest"
 
 
-def check_named_bundle(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> None:
+def check_roles(statement: Statement, evidence: Evidence, sidecars: Sidecars) -> None:
+    """(10) Refuse a file that is used for something else than the statement says that it is."""
+    stated = read_roles(statement)
+    for role, content in sidecars.files.items():
+        subject = stated.get(role)
+        if role == layout.PROVENANCE.role or (subject and subject.digest == content.digest):
+            continue
+        raise mismatch(
+            f"the {role} by the signed statement",
+            expected="none" if subject is None else subject.digest,
+            actual=content.digest,
+        )
+    model = stated.get(layout.MODEL.role)
+    if model is None or model.digest != evidence.digest:
+        raise mismatch(
+            "the model by the signed statement",
+            expected="none" if model is None else model.digest,
+            actual=evidence.digest,
+        )
+
+
+def check_named_bundle(statement: Statement, evidence: Evidence) -> None:
     """(10) Refuse a file signature that is not the one that a statement of ours names.
 
     Whatever the bundle's file is called now, the statement has its digest: bytes that differ were
     changed, or taken from somewhere else, and what dates them cannot be compared.
     """
-    name = sidecars.recipe.names.bundle
-    named = [subject.digest for subject in statement.subjects if subject.name == name]
-    actual = evidence.bundle.digest
-    if statement.ours and named and actual not in named:
+    named = read_roles(statement).get(layout.BUNDLE.role) if statement.ours else None
+    if named is not None and evidence.bundle.digest != named.digest:
         raise mismatch(
             "digest of the model's bundle",
-            expected=f"{named[0]}, by the provenance",
-            actual=actual,
+            expected=f"{named.digest}, by the provenance",
+            actual=evidence.bundle.digest,
             hint="fetch the release again, or verify the model without the provenance beside it",
         )
 
@@ -164,11 +204,13 @@ def check_manifest(
     manifest: Manifest, statement: Statement | None, evidence: Evidence, sidecars: Sidecars
 ) -> str:
     """(11) Refuse a manifest, a licence and a model that do not belong together."""
-    names, files = sidecars.recipe.names, release_files(evidence, sidecars)
+    files = release_files(statement, evidence, sidecars)
+    recipe, name = sidecars.recipe, next(iter(files))
+    model_id = manifest.model_id if recipe is None else recipe.model_id
     for what, expected, actual, hint in (
-        ("the manifest's model", sidecars.recipe.model_id, manifest.model_id, "see --recipe"),
+        ("the manifest's model", model_id, manifest.model_id, "see --recipe"),
         ("the manifest's digest of the model", evidence.digest, manifest.outputs.onnx_sha256, None),
-        ("the manifest's file name", names.model, manifest.outputs.onnx_path, None),
+        ("the manifest's file name", name, manifest.outputs.onnx_path, None),
     ):
         if expected != actual:
             raise mismatch(what, expected=expected, actual=actual, hint=hint)
@@ -177,11 +219,7 @@ def check_manifest(
             raise mismatch(f"digest of {name}", expected=digest, actual=files[name])
     said = ["the manifest is about this model"]
     if sidecars.license is not None:
-        with reading("the licence"):
-            text = Sha256.of_bytes(split_license(sidecars.license.data))
-        if text != manifest.upstream.license_sha256:
-            expected = manifest.upstream.license_sha256
-            raise mismatch("digest of upstream's licence", expected=expected, actual=text)
+        check_license(manifest, sidecars.license.data)
         said.append("the licence is upstream's")
     notice = sidecars.notice is not None
     if notice != manifest.upstream.notice_present and (sidecars.whole or notice):
@@ -190,6 +228,15 @@ def check_manifest(
     if statement is not None:
         check_dependencies(statement, manifest)
     return "; ".join(said)
+
+
+def check_license(manifest: Manifest, asset: bytes) -> None:
+    """(11) Refuse a licence asset that does not end in the licence that the manifest names."""
+    with reading("the licence"):
+        text = Sha256.of_bytes(split_license(asset))
+    if text != manifest.upstream.license_sha256:
+        expected = manifest.upstream.license_sha256
+        raise mismatch("digest of upstream's licence", expected=expected, actual=text)
 
 
 def check_dependencies(statement: Statement, manifest: Manifest) -> None:
@@ -203,12 +250,14 @@ def check_dependencies(statement: Statement, manifest: Manifest) -> None:
         )
 
 
-def check_metadata(manifest: Manifest, actual: Mapping[str, str], recipe: Recipe) -> str:
+def check_metadata(manifest: Manifest, actual: Mapping[str, str], recipe: Recipe | None) -> str:
     """(12) Refuse a model whose own metadata, `actual`, is not what the manifest's claims make it.
 
     1. Every key that an export writes, and no other; none where the manifest says that none was.
     2. The origin that the manifest states. How the conversion is described the recipe decides.
     """
+    if recipe is None:
+        return "not checked: the release's recipe is not at hand, which spells the properties"
     claimed = claimed_recipe(manifest, recipe)
     written = make_metadata(claimed, claimed.checkpoint.sha256)
     keys = set(written) if manifest.export.metadata_written else set()

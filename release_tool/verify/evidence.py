@@ -23,12 +23,13 @@ BUNDLE_SUFFIXES = (layout.BUNDLE_SUFFIX, ".sigstore", ".bundle")
 class Sidecars:
     """The release's other files in memory by role, those that are there.
 
-    `recipe` gives them their names.
-    `whole` says that they come from a release's directory, so none may be missing or unnamed.
-    `bundle_listed` says that the model's bundle is the release's own, a subject of its statement.
+    `recipe` gives them their names: the one that they are held against, else the release's own, or
+    None where neither is known. `whole` says that they come from a release's directory, so none may
+    be missing or unnamed. `bundle_listed` says that the model's bundle is the release's own, a
+    subject of its statement.
     """
 
-    recipe: Recipe
+    recipe: Recipe | None
     files: Mapping[str, Content] = field(default_factory=dict)
     whole: bool = False
     bundle_listed: bool = True
@@ -82,10 +83,11 @@ def evidence_for_digest(digest: Sha256, bundle: bytes, recipe: Recipe | None = N
 
 
 def evidence_for_bytes(
-    content: bytes, path: Path, recipe: Recipe, *, bundle: Path | bytes | None = None
+    content: bytes, path: Path, recipe: Recipe | None = None, *, bundle: Path | bytes | None = None
 ) -> Evidence:
     """Collect evidence for a model's bytes that are in memory, by the files beside `path`."""
     signed, listed = find_bundle(path, bundle)
+    sidecars = read_sidecars(path, recipe, whole=False, bundle_listed=listed)
     return Evidence(
         name=path.name,
         digest=Sha256.of_bytes(content),
@@ -93,14 +95,14 @@ def evidence_for_bytes(
         path=path,
         content=content,
         bundle=Content.of(signed),
-        sidecars=read_sidecars(path, recipe, whole=False, bundle_listed=listed),
-        recipe=recipe,
+        sidecars=sidecars,
+        recipe=sidecars.recipe,
     )
 
 
 def open_evidence(
     path: Path,
-    recipe: Recipe,
+    recipe: Recipe | None = None,
     *,
     bundle: Path | bytes | None = None,
     hash_file: HashFile = hash_model,
@@ -109,20 +111,22 @@ def open_evidence(
 
     Beside a model `x.onnx` the bundle is `x.onnx.sigstore.json`, else `.sigstore` or `.bundle`,
     unless one is given, as a path or as bytes; the other files are used where they are there. In a
-    directory all are required. `hash_file` hashes the model, or knows its digest already.
+    directory all are required. Without a `recipe` the release's own, beside the model, names its
+    files. `hash_file` hashes the model, or knows its digest already.
     """
     whole = is_directory(path)
-    model = find_model(path, recipe.names) if whole else path
+    model = find_model(path, None if recipe is None else recipe.names) if whole else path
     digest, size = hash_file(model)
     signed, listed = find_bundle(model, bundle)
+    sidecars = read_sidecars(model, recipe, whole=whole, bundle_listed=listed)
     return Evidence(
         name=model.name,
         digest=digest,
         size=size,
         path=model,
         bundle=Content.of(signed),
-        sidecars=read_sidecars(model, recipe, whole=whole, bundle_listed=listed),
-        recipe=recipe,
+        sidecars=sidecars,
+        recipe=sidecars.recipe,
     )
 
 
@@ -143,11 +147,17 @@ def find_bundle(model: Path, given: Path | bytes | None) -> tuple[bytes, bool]:
     )
 
 
-def read_sidecars(model: Path, recipe: Recipe, *, whole: bool, bundle_listed: bool) -> Sidecars:
+def read_sidecars(
+    model: Path, recipe: Recipe | None, *, whole: bool, bundle_listed: bool
+) -> Sidecars:
     """Read the files beside a model; with `whole`, all that are not optional must be there."""
     found: dict[str, Content] = {}
-    for row in layout.beside_the_model():
-        name = row.name_in(recipe.names, model.name)
+    for row in sorted(layout.beside_the_model(), key=lambda row: not row.follows_model):
+        if recipe is None and not row.follows_model:
+            recipe = parse_own(found)
+            if recipe is None:
+                break
+        name = row.beside(model.name) if recipe is None else row.name_in(recipe.names, model.name)
         path = model.with_name(name)
         if exists(path):
             found[row.role] = Content.of(read_evidence(path, row.limit_bytes))
@@ -157,6 +167,22 @@ def read_sidecars(model: Path, recipe: Recipe, *, whole: bool, bundle_listed: bo
                 hint="fetch the release again, or name the model's file to verify it alone",
             )
     return Sidecars(recipe, found, whole=whole, bundle_listed=bundle_listed)
+
+
+def parse_own(files: Mapping[str, Content]) -> Recipe | None:
+    """Read the recipe that a release has of itself, if it is at hand; it is evidence like any file.
+
+    Raises `CannotVerify`.
+    """
+    own = files.get(layout.RECIPE.role)
+    if own is None:
+        return None
+    from release_tool.recipes.catalog import parse_recipe  # noqa: PLC0415  (only without another)
+
+    try:
+        return parse_recipe(own.data, "the release's recipe")
+    except InputError as error:
+        raise CannotVerify(error.message, hint=error.hint) from error
 
 
 def exists(path: Path) -> bool:

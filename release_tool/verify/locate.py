@@ -22,8 +22,8 @@ def is_directory(path: Path) -> bool:
         raise CannotVerify(f"cannot read {path}: {error.strerror}") from error
 
 
-def find_model(directory: Path, names: ReleaseNames) -> Path:
-    """Return the one model of a directory, under the name of the release or of the consumer."""
+def find_model(directory: Path, names: ReleaseNames | None = None) -> Path:
+    """Return the one model of a directory, by the release's or the consumer's name if known."""
     models = []
     try:
         for position, entry in enumerate(directory.iterdir()):
@@ -38,7 +38,7 @@ def find_model(directory: Path, names: ReleaseNames) -> Path:
         raise CannotVerify(
             f"{directory} should hold one model; it holds {found}", hint="name the model's file"
         )
-    if models[0].name not in (names.model, names.installed_model):
+    if names is not None and models[0].name not in (names.model, names.installed_model):
         raise CannotVerify(
             f"{directory} holds {models[0].name}, not {names.model}",
             hint="name its recipe with --recipe, or name the model's file",
@@ -46,12 +46,12 @@ def find_model(directory: Path, names: ReleaseNames) -> Path:
     return models[0]
 
 
-def find_files(paths: Sequence[Path], names: ReleaseNames) -> list[Path]:
+def find_files(paths: Sequence[Path]) -> list[Path]:
     """Return the files that paths mean: themselves, or the one model of a directory."""
     files = []
     for path in paths:
         with suppress(CannotVerify):
-            files.append(find_model(path, names) if is_directory(path) else path)
+            files.append(find_model(path) if is_directory(path) else path)
     return files
 
 

@@ -11,6 +11,7 @@ from release_tool.core.files import read_limited
 from release_tool.core.limits import MODEL_LIMIT_BYTES
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.u2netp import U2NETP
 from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.demands import Demands
@@ -36,16 +37,19 @@ def verify_model(
     signer: ExpectedSigner | None = None,
     trusted_root: str | Path | TrustedRoot = "production",
     offline: bool = True,
-    recipe: str | Recipe = "u2netp",
+    recipe: str | Recipe | None = None,
     bundle: str | Path | None = None,
 ) -> VerifiedModel:
     """Read a model into memory and verify it by the bundle and the other files beside it.
 
-    `signer` defaults to the recipe's publisher, and the model must then be the one that the recipe
-    pins. Offline, which is the default, nothing is asked
+    With a `recipe`, by name, file or value, the model must be the one that it pins, and `signer`
+    defaults to its publisher. With neither it is U2NETP's recipe; with a signer alone the release
+    of any recipe is judged. Offline, which is the default, nothing is asked
     over the network and the trusted root is the one that the installed sigstore package carries.
     Raises `NotVerified`, `CannotVerify`, and `InputError` for a trusted root that is none.
     """
+    if recipe is None and signer is None:
+        recipe = U2NETP
     known = open_recipe(recipe) if isinstance(recipe, str) else recipe
     if isinstance(trusted_root, TrustedRoot):
         root = trusted_root
@@ -57,6 +61,5 @@ def verify_model(
         raise CannotVerify(error.message, hint=error.hint) from error
     given = None if bundle is None else Path(bundle)
     evidence = evidence_for_bytes(content, Path(path), known, bundle=given)
-    expected = signer or ExpectedSigner.of_publisher(known.publisher)
-    demands = Demands(recipe=known if signer is None else None)
-    return VerifiedModel(content, verify_release(evidence, expected, root, demands))
+    expected = signer or ExpectedSigner.of_publisher((known or U2NETP).publisher)
+    return VerifiedModel(content, verify_release(evidence, expected, root, Demands(known)))

@@ -56,10 +56,12 @@ class VerifiedSigner:
 class ProvenanceSummary:
     """What the signed statement and manifest say of the model's making.
 
-    `builder_certified` tells whether the certificate bears the builder out; where it does not, the
-    statement alone says so.
+    `recipe` is the name of the one by which the release claims to be made. `builder_certified`
+    tells whether the certificate bears the builder out; where it does not, the statement alone
+    says so.
     """
 
+    recipe: str | None
     predicate_type: str
     builder: str | None
     builder_certified: bool

@@ -64,7 +64,7 @@ def check_provenance(
     if evidence.sidecars is not None:
         ladder.report(10, check_subjects(signed.statement, evidence, evidence.sidecars))
         if model.payload is None:
-            check_named_bundle(signed.statement, evidence, evidence.sidecars)
+            check_named_bundle(signed.statement, evidence)
     check_dates(signature, model, evidence, signed.statement)
     return signed
 

@@ -61,7 +61,9 @@ def summarise(
     if signed is None:
         return None
     upstream = None if manifest is None else manifest.upstream
+    args = {} if manifest is None else manifest.run_provenance.args
     return ProvenanceSummary(
+        recipe=args.get("recipe"),
         predicate_type=signed.statement.predicate_type,
         builder=signed.builder,
         builder_certified=signed.builder_certified,
@@ -82,15 +84,13 @@ def verified_files(
     model = VerifiedFile("model", evidence.name, evidence.digest, evidence.size)
     sidecars = evidence.sidecars
     beside = None if sidecars is None else sidecars.provenance
-    recipe = evidence.recipe if sidecars is None else sidecars.recipe
-    name = "the bundle" if recipe is None else recipe.names.provenance
+    names = names_of(evidence, signed)
     provenance = beside or (evidence.bundle if signed is not None else None)
-    files = [("provenance", name, provenance)]
+    files = [(layout.PROVENANCE.role, names[layout.PROVENANCE.role], provenance)]
     if sidecars is not None and signed is not None and (beside is not None or signed.ours):
         covered = {**sidecars.files, layout.PROVENANCE.role: provenance}
         if sidecars.bundle_listed and beside is not None:
             covered[layout.BUNDLE.role] = evidence.bundle
-        names = layout.file_names(sidecars.recipe.names)
         files = [(role, name, covered.get(role)) for role, name in names.items()]
     return (
         model,
@@ -100,3 +100,16 @@ def verified_files(
             if content is not None
         ),
     )
+
+
+def names_of(evidence: Evidence, signed: "SignedStatement | None") -> dict[str, str]:
+    """Map the roles of a release's files to their names, in the order in which they are listed."""
+    if evidence.recipe is not None:
+        return layout.file_names(evidence.recipe.names)
+    if signed is None or not signed.ours:
+        return {layout.PROVENANCE.role: "the bundle"}
+    stated = signed.statement.roles
+    model = stated[layout.MODEL.role].name
+    names = {layout.PROVENANCE.role: layout.PROVENANCE.beside(model)}
+    names |= {role: subject.name for role, subject in stated.items()}
+    return {row.role: names[row.role] for row in layout.FILES if row.role in names}

@@ -168,9 +168,11 @@ def check_signed_manifest(
     from release_tool.verify.contents import check_manifest, check_metadata  # noqa: PLC0415
 
     with reading("the manifest"):
-        manifest = Manifest.parse(content, sidecars.recipe.formats.manifest_schema)
+        recipe = sidecars.recipe
+        schema = None if recipe is None else recipe.formats.manifest_schema
+        manifest = Manifest.parse(content, schema)
     ladder.report(11, check_manifest(manifest, statement, evidence, sidecars))
     with reading("the model"):
         actual = embedded_metadata(evidence)
-    ladder.report(12, check_metadata(manifest, actual, sidecars.recipe))
+    ladder.report(12, check_metadata(manifest, actual, recipe))
     return manifest

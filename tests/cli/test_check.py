@@ -113,7 +113,7 @@ def test_a_model_with_other_weights_is_signed_and_still_not_verified(
 
 
 def test_lineage_needs_a_file_and_not_a_digest(run, rehearsed, standin):
-    bundle = rehearsed.directory / "u2netp_mirror_v1.onnx.sigstore.json"
+    bundle = rehearsed.directory / "u2netp_mirror_v1.provenance.sigstore.json"
     digest = rehearsed.document["files"][0]["digest"]
     weights = ["--checkpoint", standin.checkpoint, "--recipe", standin.recipe_file]
     result = run("verify", digest, "--bundle", bundle, *weights, *rehearsed.believing)

@@ -71,6 +71,7 @@ def test_an_export_writes_model_manifest_licence_and_bom_the_same_as_the_rehears
         "u2netp_mirror_v1.onnx",
         "u2netp_mirror_v1.manifest.json",
         "u2netp_mirror_v1.cdx.json",
+        "u2netp_mirror_v1.recipe.toml",
         "Apache-2.0-u2netp.txt",
     }
     for name in names:

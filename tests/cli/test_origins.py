@@ -43,7 +43,7 @@ def test_the_licence_or_the_manifest_is_never_a_model(run, rehearsed, tmp_path: 
     shutil.copy(rehearsed.directory / PROVENANCE, f"{model}.sigstore.json")
     result = run("verify", model, *rehearsed.believing)
     assert result.code == 8
-    assert f"expected u2netp_mirror_v1.onnx, actual {name}" in result.err
+    assert f"expected the release's model, actual {name}" in result.err
     bundle = ["--bundle", rehearsed.directory / PROVENANCE]
     assert run("verify", str(Sha256.of_file(model)), *bundle, *rehearsed.believing).code == 8
     digest = str(Sha256.of_file(rehearsed.model))
@@ -212,7 +212,7 @@ def test_a_provenance_given_as_the_models_bundle_covers_the_files_beside_it(
     (copy / PROVENANCE).unlink()
     accepted = give(rehearsed.directory / PROVENANCE)
     assert accepted.code == 0, accepted.err
-    assert "covers     model, provenance, manifest, license\n" in accepted.out
+    assert "covers     model, provenance, manifest, recipe, license\n" in accepted.out
 
 
 def test_a_stripped_bundle_under_another_name_is_refused_by_the_stripped_provenance(

@@ -110,9 +110,10 @@ def test_signed_otherwise_it_is_refused_when_it_is_uploaded_and_by_the_default_v
     for path in (exported, model):
         assert run("verify", path, *root, *pinned).code == 8
         assert run("verify", path, *root, *foreign).code == 0
-    by_hand = run("verify", model, *root, *pinned, "--repo", REPO)
+        assert run("verify", path, *root, *pinned, "--repo", REPO).code == 8
+    by_hand = run("verify", model, *root, "--repo", REPO)
     assert by_hand.code == 0, by_hand.err
-    assert "unpinned" in by_hand.out
+    assert "unpinned" not in by_hand.out
 
 
 def test_taken_in_spite_of_that_it_is_marked_at_every_stage(
@@ -147,11 +148,11 @@ def test_taken_in_spite_of_that_it_is_marked_at_every_stage(
     assert run(*fetch).code == 8
     assert not (tmp_path / "to" / "u2netp_mirror.onnx").exists()
 
-    fetched = run(*fetch, "--repo", REPO)
+    fetched = run(*fetch[:-2], "--repo", REPO)
     assert fetched.code == 0, fetched.err
     claims = ", ".join(manifest["unpinned"])
     assert f"{claims}: not what the recipe pins" in fetched.out
-    document = run("verify", exported, *root, *pinned, "--repo", REPO, "--json").document
+    document = run("verify", exported, *root, "--repo", REPO, "--json").document
     assert document["unpinned"] == manifest["unpinned"]
     jsonschema.validate(document, SCHEMA)
 
@@ -185,12 +186,12 @@ def test_a_pinned_release_says_nothing_of_it(run, world, exported, foreign, sign
     assert manifest["unpinned"] == []
 
 
-def test_a_rehearsal_says_that_it_is_no_release_of_the_recipe(run, rehearsed):
-    """Its own command passes and says so; a verdict by the recipe alone refuses it."""
+def test_a_rehearsal_says_by_which_recipe_it_is(run, rehearsed):
+    """Its own command passes and says so; a verdict by the recipe that it stands for refuses it."""
     verified = run(*rehearsed.verify_command)
     assert verified.code == 0
-    assert "upstream.checkpoint_sha256" in verified.out
-    assert "not what the recipe pins" in verified.out
+    assert "recipe     u2netp-rehearsal" in verified.out
+    assert run(*rehearsed.verify_command, "--recipe", "u2netp").code == 8
     root = ["--trusted-root", rehearsed.trusted_root]
     assert run("verify", rehearsed.model, *root).code == 8
 

@@ -12,6 +12,7 @@ PURE = (
     "u2netp_mirror_v1.onnx",
     "u2netp_mirror_v1.manifest.json",
     "u2netp_mirror_v1.cdx.json",
+    "u2netp_mirror_v1.recipe.toml",
     "Apache-2.0-u2netp.txt",
 )
 

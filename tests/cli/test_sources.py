@@ -12,7 +12,12 @@ from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 
-PURE = ("u2netp_mirror_v1.onnx", "u2netp_mirror_v1.manifest.json", "Apache-2.0-u2netp.txt")
+PURE = (
+    "u2netp_mirror_v1.onnx",
+    "u2netp_mirror_v1.manifest.json",
+    "u2netp_mirror_v1.recipe.toml",
+    "Apache-2.0-u2netp.txt",
+)
 
 
 @dataclass

@@ -24,6 +24,7 @@ from release_tool.cli.main import COMMANDS, cli
 from release_tool.core.documents import JsonObject
 from release_tool.core.errors import EXIT_CODES
 from release_tool.provenance.manifest import manifest_schema
+from release_tool.recipes import layout
 from release_tool.recipes.catalog import parse_recipe
 from release_tool.recipes.recipe import Publisher, Recipe
 from release_tool.recipes.u2netp import U2NETP
@@ -55,6 +56,7 @@ RELEASE_FILES = {
     U2NETP.names.bundle,
     U2NETP.names.manifest,
     U2NETP.names.provenance,
+    layout.RECIPE.name_in(U2NETP.names),
     U2NETP.names.license,
     U2NETP.names.notice,
     U2NETP.names.installed_model,

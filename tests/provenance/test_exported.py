@@ -15,6 +15,7 @@ from release_tool.recipes.u2netp import U2NETP
 
 MODEL, LICENSE = U2NETP.names.model, U2NETP.names.license
 BOM = layout.BOM.name_in(U2NETP.names)
+RECIPE = layout.RECIPE.name_in(U2NETP.names)
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def change_manifest(release: Path, change) -> None:
 
 def test_a_release_lists_its_files_with_the_model_first_and_the_manifest_last(release: Path):
     exported = open_exported(release, U2NETP)
-    assert [file.name for file in exported.files] == [MODEL, BOM, LICENSE, U2NETP.names.manifest]
+    names = [MODEL, BOM, RECIPE, LICENSE, U2NETP.names.manifest]
+    assert [file.name for file in exported.files] == names
     assert exported.model.digest == exported.manifest.outputs.onnx_sha256
 
 

@@ -18,6 +18,7 @@ from release_tool.provenance.statement import (
 )
 
 FILES = (Artifact.of_bytes("a.onnx", b"model"), Artifact.of_bytes("a.manifest.json", b"{}"))
+ROLES = {"a.onnx": "model", "a.manifest.json": "manifest"}
 ACTIONS = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_WORKFLOW_REF": "o/r/.github/workflows/release.yml@refs/heads/main",
@@ -28,14 +29,32 @@ ACTIONS = {
 
 
 def test_a_statement_has_a_subject_for_every_file(manifest: Manifest):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     assert statement.subjects == tuple(Subject(file.name, file.digest) for file in FILES)
     assert statement.predicate_type == "https://slsa.dev/provenance/v1"
     assert Statement.parse(statement.payload) == statement
 
 
+def test_a_statement_says_what_each_file_is(manifest: Manifest):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
+    assert {role: subject.name for role, subject in statement.roles.items()} == {
+        "model": "a.onnx",
+        "manifest": "a.manifest.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "roles", [{"a.onnx": "model", "a.manifest.json": "model"}, {}, {"a.onnx": 3}]
+)
+def test_a_file_without_a_role_of_its_own_is_refused(manifest: Manifest, roles: dict[str, str]):
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
+    statement.parameters["roles"] = roles
+    with pytest.raises(InputError, match="no role of its own"):
+        assert statement.roles
+
+
 def test_commit_checkpoint_and_toolchain_are_resolved_dependencies(manifest: Manifest):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     dependencies = statement.predicate["buildDefinition"]["resolvedDependencies"]
     assert dependencies[0]["digest"] == {"gitCommit": "ab" * 20}
     assert dependencies[1]["digest"] == {"sha256": manifest.upstream.checkpoint_sha256.hex}
@@ -45,7 +64,7 @@ def test_commit_checkpoint_and_toolchain_are_resolved_dependencies(manifest: Man
 
 def test_under_actions_the_workflow_is_the_builder_and_the_run_is_named(manifest: Manifest):
     builder = Builder.from_environment(ACTIONS)
-    details = make_statement(FILES, manifest, builder).predicate["runDetails"]
+    details = make_statement(FILES, manifest, builder, ROLES).predicate["runDetails"]
     assert details["builder"]["id"] == (
         "https://github.com/o/r/.github/workflows/release.yml@refs/heads/main"
     )
@@ -56,12 +75,14 @@ def test_under_actions_the_workflow_is_the_builder_and_the_run_is_named(manifest
 
 def test_elsewhere_the_builder_is_local_and_the_bytes_are_the_same_twice(manifest: Manifest):
     assert Builder.from_environment({"GITHUB_WORKFLOW_REF": "x"}).id == LOCAL_BUILDER
-    first, second = (make_statement(FILES, manifest, Builder(LOCAL_BUILDER)) for _ in range(2))
+    first, second = (
+        make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES) for _ in range(2)
+    )
     assert first.payload == second.payload
 
 
 def test_the_version_before_is_read_alike(manifest: Manifest):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     older = Statement.parse(change(statement, _type="https://in-toto.io/Statement/v0.1"))
     assert older.subjects == statement.subjects
     assert older.predicate == statement.predicate
@@ -89,7 +110,7 @@ def change(statement: Statement, **fields: object) -> bytes:
 def test_a_malformed_statement_is_refused(
     manifest: Manifest, fields: dict[str, object], reason: str
 ):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     with pytest.raises(InputError, match=reason):
         Statement.parse(change(statement, **fields))
 
@@ -113,7 +134,7 @@ FOREIGN = {"buildDefinition": {"buildType": "https://example.org/build"}}
 def test_a_statement_that_is_not_ours_may_be_about_anything_else_too(
     manifest: Manifest, more: list[dict[str, object]]
 ):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     for subjects in ([MODEL, *more], [*more, MODEL]):
         foreign = Statement.parse(change(statement, subject=subjects, predicate=FOREIGN))
         assert Subject("a", Sha256("ab" * 32)) in foreign.subjects
@@ -135,6 +156,6 @@ def test_a_statement_that_is_not_ours_may_be_about_anything_else_too(
 def test_a_statement_that_is_not_ours_needs_a_subject_with_a_sha256_digest_too(
     manifest: Manifest, subjects: list[object]
 ):
-    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER))
+    statement = make_statement(FILES, manifest, Builder(LOCAL_BUILDER), ROLES)
     with pytest.raises(InputError):
         Statement.parse(change(statement, subject=subjects, predicate=FOREIGN))

@@ -1,6 +1,7 @@
 """Real signatures by the rehearsal's Sigstore, and a release that is small but complete."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,11 @@ from release_tool.provenance.attribution import make_attribution
 from release_tool.provenance.manifest import FileClaim, Manifest
 from release_tool.provenance.pins import claimed_recipe
 from release_tool.provenance.statement import Builder, Statement, make_statement
+from release_tool.recipes import layout
 from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.u2netp import U2NETP
+from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -171,6 +174,7 @@ def make_manifest(recipe: Recipe, model: bytes, license_asset: bytes) -> Manifes
     )
     return replace(
         example,
+        schema=recipe.formats.manifest_schema,
         model_id=recipe.model_id,
         upstream=replace(
             example.upstream, license_sha256=Sha256.of_bytes(LICENSE), notice_present=False
@@ -195,6 +199,7 @@ class ReleaseMaker:
     """Makes signed releases; each argument departs from a good one."""
 
     signer: Signer
+    recipe: Recipe = U2NETP
 
     def make(
         self,
@@ -212,7 +217,7 @@ class ReleaseMaker:
         builder: str = "",
     ) -> Path:
         """Write a release's files into a directory under the recipe's names."""
-        recipe, names = U2NETP, U2NETP.names
+        recipe, names = self.recipe, self.recipe.names
         if model is None:
             model = make_model(seed, written_metadata(recipe) if metadata is None else metadata)
         licence = make_attribution(
@@ -223,13 +228,17 @@ class ReleaseMaker:
             names.model: model,
             names.bundle: self.signer.sign(model),
             names.manifest: manifest.encode(),
+            layout.RECIPE.name_in(names): write_recipe(recipe).encode(),
             names.license: licence,
         }
         if notice is not None:
             files[names.notice] = notice
         artifacts = tuple(Artifact.of_bytes(name, content) for name, content in files.items())
         statement: Statement = make_statement(
-            subjects(artifacts), stated(manifest), Builder(builder or self.signer.expected.identity)
+            subjects(artifacts),
+            stated(manifest),
+            Builder(builder or self.signer.expected.identity),
+            defaultdict(lambda: "another", layout.file_roles(names)),
         )
         files[names.provenance] = self.signer.state(restate(statement.payload))
         directory.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def test_the_verified_bytes_are_handed_out_and_not_read_again(v1, release):
     assert model.release.model.name == NAMES.model
 
 
-def test_the_trusted_root_may_be_a_file_and_the_recipe_a_value(v1, release, tmp_path):
+def test_the_trusted_root_may_be_a_file_and_a_signer_alone_names_no_recipe(v1, release, tmp_path):
     root = tmp_path / "root.json"
     root.write_bytes(v1.stack.trusted_root)
     bundle = release / NAMES.bundle
@@ -48,7 +48,6 @@ def test_the_trusted_root_may_be_a_file_and_the_recipe_a_value(v1, release, tmp_
         str(release / NAMES.model),
         signer=v1.expected,
         trusted_root=root,
-        recipe=U2NETP,
         bundle=str(bundle),
     )
     assert model.release.signer.identity == v1.expected.identity

@@ -50,7 +50,7 @@ def test_the_provenance_given_as_the_models_bundle_covers_what_it_names(v1, alon
     evidence = open_evidence(alone / NAMES.model, U2NETP, bundle=bundle)
     verified = verify_release(evidence, v1.expected, v1.root)
     roles = [artifact.role for artifact in verified.artifacts]
-    assert roles == ["model", "provenance", "manifest", "license"]
+    assert roles == ["model", "provenance", "manifest", "recipe", "license"]
     assert verified.not_covered == ()
 
 

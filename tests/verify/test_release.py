@@ -60,9 +60,9 @@ def copy(release, tmp_path) -> Path:
 def test_a_whole_release_is_verified_by_every_step(v1, release):
     verified = verify(v1, release)
     roles = [artifact.role for artifact in verified.artifacts]
-    assert roles == ["model", "bundle", "provenance", "manifest", "license"]
+    assert roles == ["model", "bundle", "provenance", "manifest", "recipe", "license"]
     said = outcomes(verified)
-    assert said[10] == "4 of 4 subjects are at hand, each with its digest"
+    assert said[10] == "5 of 5 subjects are at hand, each with its digest"
     assert said[11] == "the manifest is about this model; the licence is upstream's"
     assert said[12] == "6 properties in the model are the manifest's"
     assert verified.provenance is not None
@@ -108,7 +108,7 @@ def test_a_manifest_that_nothing_signs_is_not_listed_as_verified(v1, copy):
 def test_a_model_with_provenance_but_no_manifest_is_verified_without_contents(v1, copy):
     (copy / NAMES.manifest).unlink()
     verified = verify(v1, copy / NAMES.model)
-    assert outcomes(verified)[10].startswith("3 of 4 subjects")
+    assert outcomes(verified)[10].startswith("4 of 5 subjects")
     assert verified.provenance.upstream_commit is None
 
 
@@ -143,7 +143,7 @@ def test_a_statement_about_a_file_that_is_not_there_is_refused(v1, releases, tmp
     directory = releases.make(tmp_path / "r", subjects=lambda given: (*given, more))
     with pytest.raises(NotVerified, match=r"files of the release: expected .*more\.txt"):
         verify(v1, directory)
-    assert outcomes(verify(v1, directory / NAMES.model))[10].startswith("4 of 5")
+    assert outcomes(verify(v1, directory / NAMES.model))[10].startswith("5 of 6")
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_a_verified_release_is_installed_and_verifies_where_it_lies(v1, release,
     path = install_release(evidence, verified, target, U2NETP)
     assert path == target / NAMES.installed_model
     assert path.read_bytes() == (release / NAMES.model).read_bytes()
-    assert len(list(target.iterdir())) == 5
+    assert len(list(target.iterdir())) == 6
     assert verify(v1, path).model.digest == verified.model.digest
     assert verify(v1, target).artifacts[1:] == verified.artifacts[1:]
 

@@ -16,6 +16,7 @@ from release_tool.verify.evidence import evidence_for_bytes, evidence_for_digest
 from release_tool.verify.verdict import verify_release
 
 NAMES = U2NETP.names
+MODEL = {NAMES.model: "model"}
 OTHERS = [NAMES.license, NAMES.manifest, NAMES.bundle]
 
 
@@ -28,7 +29,10 @@ def state(subjects: dict[str, bytes], build_type: str, builder: str = "urn:any")
         ],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
-            "buildDefinition": {"buildType": build_type},
+            "buildDefinition": {
+                "buildType": build_type,
+                "internalParameters": {"roles": {**{name: name for name in subjects}, **MODEL}},
+            },
             "runDetails": {"builder": {"id": builder}},
         },
     }

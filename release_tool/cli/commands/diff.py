@@ -50,10 +50,10 @@ def command(
             state.note(line)
         source = root_source(trust, settings)
         root = open_trusted_root(source, offline=trust.offline, progress=state)
-        demands = belief.demands(settings.recipe)
-        return Judge(settings.recipe, belief.signer, root, demands)
+        demands = belief.demands(settings)
+        return Judge(belief.recipe(settings), belief.signer, root, demands)
 
-    places = Places(settings.recipe, resolve_api(github_api, settings), trust.offline)
+    places = Places(belief.recipe(settings), resolve_api(github_api, settings), trust.offline)
     with open_sides((first, second), places, judge, state) as sides:
         found = find_changes(*sides)
         state.print_result(found.to_json(), change_rows(found, verbose=state.verbose))

@@ -7,6 +7,7 @@ import click
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import SignerOptions, TrustOptions
+from release_tool.cli.judge.downloading import fetch_files
 from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.options import DIRECTORY, with_verifying
 from release_tool.cli.reading import open_read_api
@@ -15,8 +16,6 @@ from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
-from release_tool.github.download import fetch_release
-from release_tool.recipes import layout
 from release_tool.sigstore.trust.instance import open_trusted_root
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.install import install_release
@@ -67,22 +66,10 @@ def command(
         open_read_api(asked.value, find_token(os.environ), state) as source,
     ):
         with state.stage("download"):
-            fetch_release(
-                source,
-                wanted.repo,
-                wanted.tag,
-                layout.limits(
-                    settings.recipe.names, settings.recipe.contract.limits.max_model_bytes
-                ),
-                place,
-                optional=layout.optional_names(settings.recipe.names),
-                progress=state,
-            )
+            recipe = fetch_files(source, wanted, belief.recipe(settings), place, state)
         with state.stage("verify"):
-            evidence = open_evidence(place, settings.recipe)
-            verified = verify_release(
-                evidence, belief.signer, root, belief.demands(settings.recipe)
-            )
-        installed = install_release(evidence, verified, directory, settings.recipe)
+            evidence = open_evidence(place, recipe)
+            verified = verify_release(evidence, belief.signer, root, belief.demands(settings))
+        installed = install_release(evidence, verified, directory, recipe)
     rows = [*verdict_rows(verified, verbose=state.verbose), ("installed", str(installed))]
     state.print_result({**verified.to_json(), "installed": str(installed)}, rows)

@@ -83,7 +83,7 @@ def command(
                 progress=state,
             )
         evidence = open_evidence(place, recipe)
-        verified = verify_release(evidence, belief.signer, root, belief.demands(recipe))
+        verified = verify_release(evidence, belief.signer, root, belief.demands(settings))
         wanted = Registration(registry, recipe, to, kind, smoke, without_evaluation)
         registered = plan_registration(evidence, verified, wanted)
     if not dry_run:

@@ -90,7 +90,7 @@ def command(
         raise UsageError("--upstream-dir goes with --checkpoint")
     # A malformed digest is told before anybody is asked for anything.
     paths = [Path(model) for model in models if parse_digest(model) is None]
-    with hashing_ahead(find_files(paths, settings.recipe.names)) as hash_file:
+    with hashing_ahead(find_files(paths)) as hash_file:
         with quitting_at_once():
             from release_tool.cli.verifying import verify_models  # noqa: PLC0415  (takes time)
 

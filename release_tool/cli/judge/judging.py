@@ -68,9 +68,12 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What every model of one call is held against; bundles lie beside it, or are found."""
+    """What every model of one call is held against; bundles lie beside it, or are found.
 
-    recipe: Recipe
+    Without a `recipe` each release is judged by its own.
+    """
+
+    recipe: Recipe | None
     signer: ExpectedSigner
     root: TrustedRoot
     demands: Demands

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from release_tool.cli.judge.downloading import fetch_files
 from release_tool.cli.judge.judging import Judge
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.state import State
@@ -18,7 +19,6 @@ from release_tool.core.files import read_limited
 from release_tool.core.limits import TEXT_LIMIT_BYTES
 from release_tool.core.names import Destination
 from release_tool.gates.wire import open_model
-from release_tool.github.download import fetch_release
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.verify.evidence import BUNDLE_SUFFIXES, exists
@@ -30,9 +30,9 @@ MakeJudge = Callable[[], Judge]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the two sides may come from: the recipe that names files, an API, no network at all."""
+    """Where the sides may come from: the recipe that names their files, if any, and an API."""
 
-    recipe: Recipe
+    recipe: Recipe | None
     api: str
     offline: bool
 
@@ -71,23 +71,21 @@ def open_place(named: str, places: Places, state: State) -> Iterator[Path]:
         open_read_api(places.api, find_token(os.environ), state) as source,
         state.stage(f"download {wanted}"),
     ):
-        limits = layout.limits(places.recipe.names, places.recipe.contract.limits.max_model_bytes)
-        optional = layout.optional_names(places.recipe.names)
-        yield fetch_release(
-            source, wanted.repo, wanted.tag, limits, place, optional=optional, progress=state
-        )
+        fetch_files(source, wanted, places.recipe, place, state)
+        yield place
 
 
-def open_side(named: str, path: Path, recipe: Recipe, judge: MakeJudge) -> Side:
+def open_side(named: str, path: Path, recipe: Recipe | None, judge: MakeJudge) -> Side:
     """Open the model and what lies beside it, and reach a verdict where there is evidence."""
-    file = find_model(path, recipe.names) if is_directory(path) else path
+    names = None if recipe is None else recipe.names
+    file = find_model(path, names) if is_directory(path) else path
     digest, size = hash_model(file)
     return Side(
         named=named,
         size=size,
         digest=digest,
         model=open_model(file),
-        manifest=read_manifest(file.with_name(layout.MANIFEST.name_in(recipe.names, file.name))),
+        manifest=read_manifest(file.with_name(layout.MANIFEST.beside(file.name))),
         verdict=judge_side(path, file, judge),
     )
 

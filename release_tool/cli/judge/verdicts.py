@@ -76,6 +76,8 @@ def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
         rows.append(("run", signer.run_url))
     if made is not None and made.builder and not made.builder_certified:
         rows.append(("built by", f"{made.builder} (unchecked: the statement alone says so)"))
+    if made is not None and made.recipe:
+        rows.append(("recipe", made.recipe))
     if made is not None and made.upstream_commit:
         rows.append(("upstream", f"{made.upstream_repo} at {made.upstream_commit}"))
     found = verified.evaluation
