@@ -78,12 +78,6 @@ class Settings:
         """Tell whether somebody chose the recipe, by hand or in a configuration."""
         return self.recipe_source != BUILT_IN
 
-    @property
-    def recipe_option(self) -> str:
-        """What `--recipe` takes to choose this recipe, from any directory."""
-        name = self.given_recipe or self.configuration.recipe or DEFAULT_RECIPE
-        return str(Path(name).absolute()) if name.endswith(".toml") else name
-
     def as_reader(self) -> "Settings":
         """Return what a judgement may obey of settings that a maintainer's command obeys whole."""
         if self.configuration.named:

@@ -78,8 +78,9 @@ def command(
     sockets on 127.0.0.1, and needs neither a network nor an account. Keys are thrown away at the
     end; nothing but the trusted root left in the output directory trusts what they signed.
 
-    What is released is a small stand-in upstream. With `--pinned`, a checkout or a checkpoint it is
-    the recipe's own network, and what was not given is fetched by its pins.
+    What is released is a small stand-in upstream. With a recipe that is named, `--pinned`, a
+    checkout or a checkpoint it is the recipe's own network, as its publisher would release it, and
+    what was not given is fetched by its pins.
 
     With `--serve` the stand-ins then stay up, and what is printed leads each command to them.
 
@@ -88,16 +89,16 @@ def command(
       release-tool rehearse
       release-tool rehearse --pinned
       release-tool rehearse --upstream-dir U-2-Net --checkpoint u2netp.pth
+      release-tool rehearse --recipe mynet.toml --upstream-dir mynet --checkpoint mynet.pth
       release-tool rehearse --fault upload:reset:2 --fault publish:lost
       release-tool rehearse --serve --fail rekor:503:60
     """
     settings = settings.accepting(accept_license)
     planned = tuple(Fault.parse(fault) for fault in faults)
     failing = tuple(Outage.parse(outage) for outage in outages)
-    real = pinned or unpinned_checkpoint or sources.given
+    real = pinned or unpinned_checkpoint or sources.given or settings.recipe_named
     rehearsal = Rehearsal(
         recipe=settings.recipe,
-        recipe_option=settings.recipe_option,
         out=out,
         source=resolve_source(sources, settings.recipe, state, pinned=not unpinned_checkpoint)
         if real

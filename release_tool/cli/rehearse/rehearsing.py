@@ -16,12 +16,13 @@ from release_tool.cli.judge.verdicts import verdict_rows
 from release_tool.cli.reading import open_read_api
 from release_tool.cli.rehearse.serving import Served, wait_for_interruption, write_served
 from release_tool.cli.render import file_documents, file_rows
-from release_tool.cli.settings import DEFAULT_RECIPE
 from release_tool.cli.state import BLANK, Row, State
 from release_tool.core.documents import JsonObject
+from release_tool.core.errors import UsageError
 from release_tool.core.files import read_limited, temporary_directory, writable, write_whole
 from release_tool.core.limits import TEXT_LIMIT_BYTES
-from release_tool.core.names import Destination, RepoSlug, Tag
+from release_tool.core.names import Destination, Tag
+from release_tool.core.refs import VERSION
 from release_tool.github.client import open_github
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import unpinned_claims
@@ -31,9 +32,9 @@ from release_tool.recipes.recipe import Recipe
 from release_tool.rehearsal.github.faults import Fault
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.outages import Outage
-from release_tool.rehearsal.sigstore.claims import Claims
+from release_tool.rehearsal.sigstore.claims import ISSUER, Claims
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
-from release_tool.rehearsal.upstream import make_upstream
+from release_tool.rehearsal.upstream import PUBLISHER, make_upstream
 from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.sign.token import open_identity
 from release_tool.sigstore.trust.instance import SigstoreInstance
@@ -42,21 +43,16 @@ from release_tool.verify.release import VerifiedRelease
 
 Outages = tuple[tuple[str, ...], Outage]
 """The services that fail, and how."""
-REPOSITORY = RepoSlug("rehearsal", "u2netp-mirror")
-WORKFLOW = "release.yml"
-REF = "refs/heads/main"
-CLAIMS = Claims.of(str(REPOSITORY))
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What is rehearsed: a real checkout and checkpoint, or the stand-in upstream.
 
-    `recipe_option` is what names the recipe on a command line.
+    A recipe of its own is released by its own publisher.
     """
 
     recipe: Recipe
-    recipe_option: str
     out: Path
     source: Source | None
     rekor: Literal["v1", "v2"]
@@ -74,6 +70,26 @@ class Rehearsal:
                 else:
                     sigstore.fail(service, outage)
 
+    @property
+    def claims(self) -> Claims:
+        """What the workflow that releases says of itself: the publisher's, or the stand-in's.
+
+        Raises `UsageError` for a publisher that is no workflow of GitHub Actions.
+        """
+        publisher = PUBLISHER if self.source is None else self.recipe.publisher
+        if publisher.issuer != ISSUER:
+            raise UsageError(
+                f"the recipe's publisher is vouched for by {publisher.issuer}, and a rehearsal "
+                f"signs as a workflow of GitHub Actions does ({ISSUER})"
+            )
+        return Claims(
+            publisher.repo,
+            publisher.workflow,
+            publisher.refs[0].replace(VERSION, "1.0.0"),
+            owner_id=publisher.owner_id or "",
+            repo_id=publisher.repo_id or "",
+        )
+
 
 def rehearse(rehearsal: Rehearsal, state: State) -> None:
     """Release against the stand-ins, and print what was released and how to verify.
@@ -83,9 +99,10 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
     start = time.monotonic()
     with ExitStack() as running:
         with state.stage("stand-ins"):
-            sigstore = running.enter_context(start_sigstore(rekor=rehearsal.rekor, claims=CLAIMS))
+            claims = rehearsal.claims
+            sigstore = running.enter_context(start_sigstore(rekor=rehearsal.rekor, claims=claims))
             github = running.enter_context(
-                start_github(repo=str(REPOSITORY), faults=rehearsal.faults)
+                start_github(repo=str(claims.repo), faults=rehearsal.faults)
             )
             source, recipe = running.enter_context(open_source_of(rehearsal))
         write_trust(rehearsal.out, recipe, sigstore)
@@ -96,7 +113,7 @@ def rehearse(rehearsal: Rehearsal, state: State) -> None:
         if rehearsal.serve:
             rehearsal.fail(sigstore, github)
             place = (rehearsal.out / "rehearsal").resolve()
-            served = Served(place, github.api, REPOSITORY, WORKFLOW, REF)
+            served = Served(place, github.api, claims.repo, claims.workflow, claims.ref)
             variables = {"GH_TOKEN": github.token, **sigstore.actions_environment()}
             told = write_served(served, recipe, source, variables)
             show(rehearsal, recipe, verified, state, told)
@@ -128,7 +145,7 @@ def release(
     instance = SigstoreInstance(sigstore.trust_config, "the rehearsal")
     identity = open_identity(instance, sigstore.make_identity_token(), interactive=False)
     builder = Builder.from_environment(sigstore.actions_environment())
-    to = Destination(REPOSITORY, Tag.parse(recipe.tag))
+    to = Destination(rehearsal.claims.repo, Tag.parse(recipe.tag))
     real = rehearsal.source.upstream if rehearsal.source and rehearsal.replay else None
     with (
         open_evaluator(real, recipe, state) as evaluate,
@@ -165,7 +182,7 @@ def show(
 ) -> None:
     """Print the files, the verdict, the command that reaches it again, and what is `served`."""
     files = verified.described
-    command = verify_command(rehearsal.out, recipe, rehearsal)
+    command = verify_command(rehearsal, recipe)
     document: JsonObject = {
         "files": file_documents(files),
         "verdict": verified.to_json(),
@@ -188,23 +205,19 @@ def show(
     state.print_result(document, rows)
 
 
-def verify_command(out: Path, recipe: Recipe, rehearsal: Rehearsal) -> list[str]:
-    """Return the consumer's command, with paths that work from any directory."""
-    place = out.resolve()
-    # The stand-in has the names of the default recipe's release.
-    standin = rehearsal.source is None or rehearsal.recipe_option == DEFAULT_RECIPE
-    named = [] if standin else ["--recipe", rehearsal.recipe_option]
+def verify_command(rehearsal: Rehearsal, recipe: Recipe) -> list[str]:
+    """Return the consumer's command, which needs no recipe and works from any directory."""
+    place, claims = rehearsal.out.resolve(), rehearsal.claims
     return [
         "release-tool",
         "verify",
         str(place / recipe.names.model),
         "--repo",
-        str(REPOSITORY),
+        str(claims.repo),
         "--workflow",
-        WORKFLOW,
+        claims.workflow,
         "--ref",
-        REF,
+        claims.ref,
         "--trusted-root",
         str(place / "rehearsal" / "trusted_root.json"),
-        *named,
     ]
