@@ -40,6 +40,7 @@ types: $(VENV)/.dev
 workflows: $(VENV)/.dev
 	set -- $$(ls .github/workflows/*.yml 2>/dev/null); [ $$# -eq 0 ] || { \
 	  $(BIN)/zizmor --offline --quiet --persona pedantic .github && \
+	  $(BIN)/jactionlint --no-hints && \
 	  $(BIN)/check-jsonschema --builtin-schema vendor.github-workflows "$$@" && \
 	  $(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml; }
 

@@ -32,6 +32,10 @@ class GitServer:
     stalled: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
 
+    def address(self, checkout: Path) -> str:
+        """Give the address of a checkout below the root."""
+        return f"{self.url}/{checkout.relative_to(self.root)}/.git"
+
 
 class Handler(BaseHTTPRequestHandler):
     """Passes requests on to `git http-backend`."""

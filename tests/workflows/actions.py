@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,13 +22,25 @@ DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 
 @dataclass(frozen=True)
 class Sources:
-    """What can be checked out: the project's own tree, and git repositories by their slugs."""
+    """What can be checked out: the project's own tree, and that of the repository of the run.
+
+    Without a `caller` of its own the project releases for itself.
+    """
 
     own_repository: str
     own_commit: str
     own_tree: Path
-    others: Mapping[str, Path]
+    caller: tuple[str, str, Path] | None = None
     private: bool = False
+
+    @property
+    def trees(self) -> dict[str, tuple[str, Path]]:
+        """Give commit and tree of each repository, the run's first."""
+        own = {self.own_repository: (self.own_commit, self.own_tree)}
+        if self.caller is None:
+            return own
+        repository, commit, tree = self.caller
+        return {repository: (commit, tree), **own}
 
 
 @dataclass
@@ -59,32 +71,27 @@ def use(action: str, given: Mapping[str, str], job: Job) -> None:
     perform({**known, **given}, job)
 
 
-def inside(workspace: Path, path: str) -> Path:
-    """Resolve a path of an action, which must not leave the workspace."""
-    place = (workspace / path).resolve()
-    if not place.is_relative_to(workspace.resolve()):
+def inside(places: Sequence[Path], path: str) -> Path:
+    """Resolve a path of an action, which must not leave the first of `places`, or any of them."""
+    place = (places[0] / path).resolve()
+    if not any(place.is_relative_to(each.resolve()) for each in places):
         raise WorkflowError(f"{path} leads out of the workspace")
     return place
 
 
 def checkout(options: Options, job: Job) -> None:
-    """Copy the own tree, or clone another repository at a commit; keep the token if told to."""
-    repository, ref, sources = options["repository"], options["ref"], job.sources
-    place = inside(job.workspace, options["path"])
-    if not repository or not ref:
-        raise WorkflowError("checkout was given no repository or no ref")
-    if repository == sources.own_repository:
-        if ref != sources.own_commit:
-            raise WorkflowError(f"{repository} has no commit {ref}")
-        if sources.private and not job.can_read:
-            raise WorkflowError(f"repository '{repository}' not found")
-        shutil.copytree(sources.own_tree, place, dirs_exist_ok=True)
-        git("init", "--quiet", str(place))
-    elif repository in sources.others:
-        git("clone", "--quiet", "--no-checkout", str(sources.others[repository]), str(place))
-        git("-C", str(place), "checkout", "--quiet", "--detach", ref)
-    else:
+    """Copy a repository's tree, without a name that of the run; keep the token if told to."""
+    trees = job.sources.trees
+    repository = options["repository"] or next(iter(trees))
+    place = inside([job.workspace], options["path"])
+    if repository not in trees or (job.sources.private and not job.can_read):
         raise WorkflowError(f"repository '{repository}' not found")
+    commit, tree = trees[repository]
+    # The real one takes the default branch of a repository that is named without a ref.
+    if options["ref"] != (commit if options["repository"] else ""):
+        raise WorkflowError(f"{repository} has no commit {options['ref']!r} to be checked out")
+    shutil.copytree(tree, place, dirs_exist_ok=True)
+    git("init", "--quiet", str(place))
     if options["persist-credentials"] != "false":
         kept = job.temporary / f"git-credentials-{place.name}.config"
         kept.write_text(f"[http]\n\textraheader = AUTHORIZATION: bearer {job.token}\n")
@@ -136,10 +143,14 @@ def upload(options: Options, job: Job) -> None:
     """Keep files under a name; hidden ones are left out, as the real action does."""
     name, path = options["name"], options["path"]
     kept = job.artifacts / name
+    if not 1 <= int(options["retention-days"]) <= 90:
+        raise WorkflowError(f"nothing is kept for {options['retention-days']} days")
     if "*" in path:
-        files = [(file, Path(file.name)) for file in sorted(job.workspace.glob(path))]
+        folder, _, pattern = path.rpartition("/")
+        found = sorted(inside([job.workspace, job.temporary], folder).glob(pattern))
+        files = [(file, Path(file.name)) for file in found]
     else:
-        source = inside(job.workspace, path)
+        source = inside([job.workspace, job.temporary], path)
         found = [source] if source.is_file() else sorted(source.rglob("*"))
         files = [(file, file.relative_to(source) if file != source else Path(file.name))
                  for file in found if file.is_file()]  # fmt: skip
@@ -164,7 +175,7 @@ def download(options: Options, job: Job) -> None:
         raise WorkflowError(f"artifact not found for name: {name}")
     if pattern and options["merge-multiple"] != "true":
         raise WorkflowError("without merge-multiple each artifact gets a directory of its own")
-    place = inside(job.workspace, options["path"])
+    place = inside([job.workspace, job.temporary], options["path"])
     for kept in sorted(job.artifacts.iterdir()):
         if kept.name == name or (pattern and fnmatch(kept.name, pattern)):
             shutil.copytree(kept, place, dirs_exist_ok=True)
@@ -177,6 +188,15 @@ ACTIONS: dict[str, tuple[Action, Options]] = {
         {"repository": "", "ref": "", "path": ".", "persist-credentials": "true"},
     ),
     SETUP_PYTHON: (setup_python, {"python-version": "", "update-environment": "true"}),
-    UPLOAD: (upload, {"name": "", "path": "", "if-no-files-found": "warn", "overwrite": "false"}),
+    UPLOAD: (
+        upload,
+        {
+            "name": "",
+            "path": "",
+            "if-no-files-found": "warn",
+            "overwrite": "false",
+            "retention-days": "90",
+        },
+    ),
     DOWNLOAD: (download, {"name": "", "pattern": "", "merge-multiple": "false", "path": "."}),
 }

@@ -17,6 +17,7 @@ from tests.workflows.expressions import WorkflowError, interpolate
 if TYPE_CHECKING:
     from tests.workflows.runner import Machine
 
+SELF = "$/"
 OWN = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)/(?P<path>\.github/actions/[\w-]+)@(?P<ref>\w+)")
 KEYS = {"name", "description", "inputs", "outputs", "runs"}
 
@@ -25,19 +26,32 @@ def find_composite(uses: str, machine: "Machine") -> Path | None:
     """Return the directory of a composite action, or None where `uses` names another kind.
 
     One of the own repository is brought onto the machine with that whole repository, as GitHub
-    does; a local one is what the job checked out.
+    does; a local one is what the job checked out. `$/` is the repository of the very file that
+    says it, at its commit: the workflow's, or the action's.
+    https://github.blog/changelog/2026-07-30-reference-same-repository-actions-with-self-repository-syntax/
     """
+    sources = machine.services.sources
     if uses.startswith("./"):
         return machine.workspace / uses
-    found, sources = OWN.fullmatch(uses), machine.services.sources
+    if uses.startswith(SELF):
+        if machine.action is None and sources.caller is not None and not machine.run_of.called:
+            raise WorkflowError(f"{uses} is none of the repository that releases")
+        return bring_tree(machine) / uses.removeprefix(SELF)
+    found = OWN.fullmatch(uses)
     if found is None or found["repository"] != sources.own_repository:
         return None
     if found["ref"] != sources.own_commit:
         raise WorkflowError(f"{found['repository']} has no commit {found['ref']}")
-    tree = machine.root / "actions" / found["repository"] / found["ref"]
+    return bring_tree(machine) / found["path"]
+
+
+def bring_tree(machine: "Machine") -> Path:
+    """Bring the own repository's tree, once, to where GitHub puts those of actions."""
+    sources = machine.services.sources
+    tree = machine.root / "actions" / sources.own_repository / sources.own_commit
     if not tree.exists():
         shutil.copytree(sources.own_tree, tree)
-    return tree / found["path"]
+    return tree
 
 
 def take_composite(
@@ -50,12 +64,16 @@ def take_composite(
     if set(action) - KEYS or action["runs"]["using"] != "composite":
         raise WorkflowError(f"{step['uses']} is no composite action")
     failed = False
-    with inside(machine, fill(action.get("inputs", {}), given), place):
+    inputs = fill(action.get("inputs", {}), given)
+    own = {key: interpolate(text, machine.contexts()) for key, text in step.get("env", {}).items()}
+    with inside(machine, inputs, place, own):
         for inner, each in enumerate(action["runs"]["steps"], 1):
             plain = {key: value for key, value in each.items() if key != "shell"}
             if ("run" in each) is not (each.get("shell") == "bash"):
                 raise WorkflowError("each script of an action names its shell, here bash")
-            failed = not machine.take(plain, 1000 * (number + 1) + inner, failed=failed) or failed
+            failed = (
+                not machine.attempt(plain, 1000 * (number + 1) + inner, failed=failed) or failed
+            )
         outputs = find_outputs(action.get("outputs", {}), machine, failed=failed)
     if "id" in step:
         machine.steps[step["id"]] = {"outputs": outputs}
@@ -73,14 +91,17 @@ def fill(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str
 
 
 @contextmanager
-def inside(machine: "Machine", inputs: Mapping[str, str], place: Path) -> Iterator[None]:
+def inside(
+    machine: "Machine", inputs: Mapping[str, str], place: Path, variables: Mapping[str, str]
+) -> Iterator[None]:
     """Let the machine take steps of an action, then of the job again."""
-    outer = machine.steps, machine.action
+    outer = machine.steps, machine.action, machine.variables
     machine.steps, machine.action = {}, (inputs, place)
+    machine.variables = {**machine.variables, **variables}
     try:
         yield
     finally:
-        machine.steps, machine.action = outer
+        machine.steps, machine.action, machine.variables = outer
 
 
 def find_outputs(

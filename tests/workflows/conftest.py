@@ -23,6 +23,7 @@ from release_tool.rehearsal.server import LoopbackServer, Route
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore
 from release_tool.rehearsal.upstream import MODULE, make_upstream
+from tests.upstream.git_server import GitServer, serve_git
 from tests.workflows.actions import Sources, git
 from tests.workflows.runner import Run, Services
 from tests.workflows.wheelhouse import lock, make_wheelhouse
@@ -31,7 +32,6 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 PROJECT = ("release_tool", ".github", "pyproject.toml", "README.md", "LICENSE", "Makefile")
 TAG = "u2netp-mirror-v1"
-UPSTREAM = "rehearsal/U-2-Net"
 CLAIMS = Claims.of("rehearsal/u2netp-mirror")
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*cache")
 
@@ -39,6 +39,12 @@ IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*cache")
 def open_workflow(name: str) -> dict[str, Any]:
     """Parse a workflow; YAML 1.2 keeps the key `on` what it is."""
     return dict(YAML(typ="safe", pure=True).load((WORKFLOWS / name).read_text()))
+
+
+def open_action(name: str, tree: Path = ROOT) -> dict[str, Any]:
+    """Parse an action of this project, or of a copy of it."""
+    text = (tree / ".github" / "actions" / name / "action.yml").read_text()
+    return dict(YAML(typ="safe", pure=True).load(text))
 
 
 @dataclass
@@ -93,6 +99,7 @@ class Project:
     shelf: Shelf
     place: Path
     recipe: Recipe
+    git: GitServer
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -122,6 +129,15 @@ class Project:
         }
         return Run(workflow, given | inputs, self.services, self.fresh_place())
 
+    def with_action(self, name: str, change: Callable[[Any], None], place: Path) -> "Project":
+        """Return the project with one of its actions changed, in a tree in `place`."""
+        tree = shutil.copytree(self.services.sources.own_tree, place / "changed")
+        action = open_action(name, tree)
+        change(action)
+        with (tree / ".github" / "actions" / name / "action.yml").open("w") as stream:
+            YAML().dump(action, stream)
+        return self.with_sources(own_tree=tree)
+
     def with_sources(self, **changes: Any) -> "Project":
         """Return the same project with other things to check out."""
         services = replace(self.services, sources=replace(self.services.sources, **changes))
@@ -138,11 +154,11 @@ def commit_upstream(place: Path, module: str) -> tuple[Path, str]:
     return made.checkout, head
 
 
-def pin(recipe: Recipe, module: str, commit: str) -> Recipe:
-    """Pin an upstream on github.com in a recipe."""
+def pin(recipe: Recipe, repo: str, module: str, commit: str) -> Recipe:
+    """Pin another upstream in a recipe."""
     upstream = replace(
         recipe.upstream,
-        repo=f"https://github.com/{UPSTREAM}",
+        repo=repo,
         commit=CommitId.parse(commit),
         modules=(("model/u2net.py", Sha256.of_bytes(module.encode())),),
     )
@@ -154,7 +170,6 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
     """Start everything once: servers, package index, upstream, and the project's own tree."""
     place = tmp_path_factory.mktemp("actions")
     made = make_upstream(place / "upstream")
-    recipe = pin(made.recipe, MODULE, made.recipe.upstream.commit.hex)
     tree = place / "tree"
     for name in PROJECT:
         source = ROOT / name
@@ -174,14 +189,17 @@ def world_of_actions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
             repo=str(CLAIMS.repo), token="ghs_rehearsal", commits={"main": CLAIMS.sha.hex}
         ) as github,
         open_shelf(made.checkpoint.read_bytes()) as shelf,
+        serve_git(place) as served,
     ):
+        repo = served.address(made.checkout)
+        recipe = pin(made.recipe, repo, MODULE, made.recipe.upstream.commit.hex)
         (tree / "trust_config.json").write_bytes(sigstore.trust_config)
         dead_first = (f"{shelf.url}/missing", f"{shelf.url}/u2netp.pth")
         recipe = replace(recipe, checkpoint=replace(recipe.checkpoint, sources=dead_first))
         (tree / "standin.toml").write_text(write_recipe(recipe))
-        sources = Sources(str(CLAIMS.repo), CLAIMS.sha.hex, tree, {UPSTREAM: made.checkout})
+        sources = Sources(str(CLAIMS.repo), CLAIMS.sha.hex, tree)
         services = Services(github, sigstore, sources, CLAIMS, wheels)
-        yield Project(services, shelf, place, recipe)
+        yield Project(services, shelf, place, recipe, served)
 
 
 @pytest.fixture

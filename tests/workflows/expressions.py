@@ -152,6 +152,8 @@ class Parser:
         match name, arguments:
             case "join", [list(items), str(separator)]:
                 return separator.join(items)
+            case "endsWith", [str(text), str(end)]:
+                return text.lower().endswith(end.lower())
             case (("always" | "success" | "failure"), []) if "status" in self.contexts:
                 return name in ("always", self.contexts["status"])
         raise WorkflowError(f"the function {name} is not known at this place")

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,37 @@ TOOLS = (
     "bash sh env cat cp cut date dirname echo git grep head id ls mkdir mktemp mv printf rm sed"
     " sha256sum sleep sort tail tee test touch tr true uname wc make"
 ).split()
+# What GitHub's machines have and no test can: each fails where its options are not as documented.
+OTHERS = {
+    "gh": """#!/usr/bin/env bash
+set -e
+[ "$*" = "attestation verify $3 --repo $5 --cert-identity $7 --cert-oidc-issuer $9" ]
+[ -f "$3" ] && [ -n "$GH_TOKEN" ] && echo "gh verified $3 of $5, signed by $7 of $9"
+""",
+    "cosign": """#!/usr/bin/env bash
+set -e
+[ "$*" = "verify-blob $2 --bundle $4 --certificate-identity $6 --certificate-oidc-issuer $8" ]
+[ -f "$2" ] && [ -f "$4" ] && echo "cosign verified $2 by $4, signed by $6 of $8"
+""",
+}
 STEP_KEYS = {"name", "id", "if", "env", "run", "uses", "with"}
 JOB_KEYS = {
     "name", "needs", "runs-on", "timeout-minutes", "permissions", "outputs", "steps", "env", "if",
+    "environment", "cache-mode",
 }  # fmt: skip
 STEP_TIMEOUT_SECONDS = 120
 INSTALLATION = re.compile(r'\S+ -m venv "\$RUNNER_TEMP/([\w-]+)"\n')
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The rules of an environment: patterns of the refs that may use it, and whether one approves.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments
+    """
+
+    refs: tuple[str, ...] = ("*",)
+    reviewed: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,7 @@ class Services:
     sources: Sources
     claims: Claims
     wheels: Path
+    environments: Mapping[str, Protection] = field(default_factory=dict)
 
 
 @dataclass
@@ -69,6 +96,10 @@ class Run:
     place: Path
     attempt: int = 1
     jobs: dict[str, JobRun] = field(default_factory=dict)
+    approved: bool = False
+    missing: tuple[str, ...] = ()
+    server: str = "https://github.com"
+    called: bool = False
 
     @property
     def artifacts(self) -> Path:
@@ -79,7 +110,9 @@ class Run:
         """Run the jobs in order, or up to one; `again` is "Re-run failed jobs"."""
         self.artifacts.mkdir(parents=True, exist_ok=True)
         self.attempt += again
-        interpolate(self.workflow["concurrency"]["group"], self.contexts("github", "inputs"))
+        contexts = self.contexts("github", "inputs")
+        for text in (self.workflow["concurrency"]["group"], self.workflow.get("run-name", "")):
+            interpolate(text, contexts)
         for name, job in self.workflow["jobs"].items():
             if name not in self.jobs or self.jobs[name].result != "success":
                 self.jobs[name] = self.run_job(name, job)
@@ -136,7 +169,26 @@ class Run:
         context = {
             need: {"outputs": each.outputs, "result": each.result} for need, each in needed.items()
         }
+        if "if" in job:
+            contexts = self.contexts("github", "inputs", needs=context)
+            if not is_true(evaluate(job["if"], contexts)):
+                return JobRun()
+        held = self.hold(job)
+        if held is not None:
+            return held
         return Machine(self, job, context).run()
+
+    def hold(self, job: Mapping[str, Any]) -> JobRun | None:
+        """Apply the rules of the job's environment; one that is not there yet has none."""
+        name = interpolate(job.get("environment", ""), self.contexts("github", "inputs"))
+        rules = self.services.environments.get(name, Protection())
+        short = self.services.claims.ref.split("/", 2)[2]
+        if not any(fnmatch(short, pattern) for pattern in rules.refs):
+            said = f'"{short}" is not allowed to deploy to {name} due to environment protection'
+            return JobRun("failure", log=f"{said} rules.\n")
+        if rules.reviewed and not self.approved:
+            return JobRun("waiting", log=f"{name} waits for a review\n")
+        return None
 
 
 class Machine:
@@ -160,6 +212,11 @@ class Machine:
             found = shutil.which(tool)
             if found:
                 (self.tools / tool).symlink_to(found)
+        for name, script in OTHERS.items():
+            if name in run.missing:
+                continue
+            (self.tools / name).write_text(script)
+            (self.tools / name).chmod(0o755)
         self.job = Job(
             self.workspace,
             self.temporary,
@@ -191,12 +248,7 @@ class Machine:
             self.variables |= {key: interpolate(text, contexts) for key, text in level.items()}
         failed = False
         for number, step in enumerate(self.definition["steps"]):
-            try:
-                failed = not self.take(step, number, failed=failed) or failed
-            except WorkflowError as error:
-                self.outcome.log += f"{error}\n"
-                self.outcome.failed_step = self.outcome.failed_step or step["name"]
-                failed = True
+            failed = not self.attempt(step, number, failed=failed) or failed
         self.outcome.result = "failure" if failed else "success"
         if not failed:
             outputs = self.definition.get("outputs", {})
@@ -228,6 +280,15 @@ class Machine:
             "runner": {"temp": str(self.temporary), "os": "Linux"},
             "status": "failure" if failed else "success",
         }
+
+    def attempt(self, step: Mapping[str, Any], number: int, *, failed: bool) -> bool:
+        """Run one step; what GitHub would refuse is its failure."""
+        try:
+            return self.take(step, number, failed=failed)
+        except WorkflowError as error:
+            self.outcome.log += f"{error}\n"
+            self.outcome.failed_step = self.outcome.failed_step or step["name"]
+            return False
 
     def take(self, step: Mapping[str, Any], number: int, *, failed: bool) -> bool:
         """Run one step, if its condition holds; tell whether all is well."""
@@ -303,18 +364,22 @@ class Machine:
         relevant = sorted(
             item for item in environment.items() if item[0].startswith(("PIP", "TOR"))
         )
-        key = hashlib.sha256(json.dumps([script, relevant]).encode()).hexdigest()[:16]
+        own = self.services.sources.own_tree
+        parts = [own / ".github" / "requirements.txt", own / "pyproject.toml"]
+        parts += sorted((own / "release_tool").rglob("*.py"))
+        contents = [hashlib.sha256(part.read_bytes()).hexdigest() for part in parts]
+        key = hashlib.sha256(json.dumps([script, relevant, contents]).encode()).hexdigest()[:16]
         return self.root.parent / f"installed-{key}" / begins[1]
 
     def environment(self, own: Mapping[str, str], files: Mapping[str, Path]) -> dict[str, str]:
         """Return the environment of a script: GitHub's variables, the workflow's, no other."""
         services = self.services
         ambient = services.claims.to_environment() | {
-            "GITHUB_RUN_ATTEMPT": str(self.run_of.attempt)
+            "GITHUB_RUN_ATTEMPT": str(self.run_of.attempt),
+            "GITHUB_SERVER_URL": self.run_of.server,
         }
-        configuration = self.workspace / "release-tool.toml"
-        if configuration.exists():  # the stand-ins' addresses, named as a user would name them
-            ambient["RELEASE_TOOL_CONFIG"] = str(configuration)
+        # The stand-ins' addresses, named as a user would name them.
+        ambient["RELEASE_TOOL_CONFIG"] = str(services.sources.own_tree / "release-tool.toml")
         if self.may("id-token", "write"):
             ambient = services.sigstore.actions_environment() | ambient
         return {

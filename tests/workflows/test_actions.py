@@ -13,7 +13,7 @@ def job(tmp_path: Path) -> Job:
     for name in ("work", "temp", "artifacts", "tree"):
         (tmp_path / name).mkdir()
     (tmp_path / "work" / "file").write_text("content")
-    sources = Sources("own/tool", "c" * 40, tmp_path / "tree", {})
+    sources = Sources("own/tool", "c" * 40, tmp_path / "tree")
     places = (tmp_path / "work", tmp_path / "temp")
     return Job(*places, [], sources, tmp_path / "artifacts", "token", can_read=False)
 
@@ -23,13 +23,15 @@ def job(tmp_path: Path) -> Job:
     [
         ("actions/checkout@v7", {}, "not an action that is pinned"),
         (CHECKOUT, {"submodules": "true"}, "no input submodules"),
-        (CHECKOUT, {"repository": "own/tool", "ref": ""}, "no repository or no ref"),
+        (CHECKOUT, {"repository": "own/tool", "ref": ""}, "has no commit ''"),
+        (CHECKOUT, {"ref": "main"}, "has no commit 'main'"),
         (CHECKOUT, {"repository": "own/tool", "ref": "main"}, "has no commit"),
         (CHECKOUT, {"repository": "other/tool", "ref": "main"}, "not found"),
         (CHECKOUT, {"repository": "own/tool", "ref": "c" * 40, "path": "../x"}, "leads out"),
         (SETUP_PYTHON, {"python-version": "3"}, "no Python"),
         (UPLOAD, {"name": "a", "path": "none", "if-no-files-found": "error"}, "no files"),
         (UPLOAD, {"name": "a", "path": "*.none", "if-no-files-found": "error"}, "no files"),
+        (UPLOAD, {"name": "a", "path": ".", "retention-days": "91"}, "kept for 91 days"),
         (DOWNLOAD, {"name": "a"}, "not found for name"),
         (DOWNLOAD, {}, "a name or a pattern"),
         (DOWNLOAD, {"pattern": "a"}, "merge-multiple"),

@@ -1,7 +1,6 @@
-"""The first script of the release workflow: what a person typed is checked before anything else."""
+"""What a workflow gives to the actions of a release is checked before anything is done with it."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,19 @@ from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from tests.workflows.conftest import ROOT
 
 SCRIPT = ROOT / ".github" / "release_inputs.py"
-GOOD = {"TAG": "v1", "RECIPE": "u2netp", "CHECKPOINT_URL": "https://example.org/u2netp.pth"}
+RUN = {
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_WORKFLOW_REF": "own/model/.github/workflows/release.yml@refs/heads/main",
+    "RUNNER_TEMP": "/runner/temp",
+}
+GOOD = {
+    "TAG": "v1",
+    "RECIPE": "u2netp",
+    "CHECKPOINT_URL": "https://example.org/u2netp.pth",
+    "IDENTITY": "https://github.com/a/tool/.github/workflows/release.yml@refs/tags/v1",
+    "ARTIFACTS": "model",
+}
+OPTIONAL = ("TAG", "CHECKPOINT_URL", "IDENTITY")
 NASTY = (
     "",
     " ",
@@ -45,44 +56,48 @@ def inputs():
     return module
 
 
-def test_good_inputs_say_where_upstream_is_and_how_files_are_called(inputs):
-    assert inputs.read_inputs(GOOD) == {
+def test_good_inputs_say_how_files_are_called_and_who_signs(inputs):
+    found = {
         "tag": "v1",
-        "upstream_repo": "xuebinqin/U-2-Net",
-        "upstream_commit": "ac7e1c817ecab7c7dff5ce6b1abba61cd213ff29",
         "model": "u2netp_mirror_v1.onnx",
         "manifest": "u2netp_mirror_v1.manifest.json",
+        "installed": "u2netp_mirror.onnx",
+        "place": "/runner/temp/model-release",
+        "signer": "https://github.com/a/tool/.github/workflows/release.yml@refs/tags/v1",
+        "issuer": "https://token.actions.githubusercontent.com",
     }
-    assert inputs.read_inputs({key: GOOD[key] for key in ("TAG", "RECIPE")})
-    assert inputs.read_inputs(GOOD | {"CHECKPOINT_URL": ""})
+    assert inputs.read_inputs(RUN | GOOD) == found
+    by_default = {"tag": "u2netp-mirror-v1"} | {
+        "signer": "https://github.com/own/model/.github/workflows/release.yml@refs/heads/main"
+    }
+    assert inputs.read_inputs(RUN | {"RECIPE": "u2netp"}) == found | by_default
+    assert inputs.read_inputs(RUN | GOOD | dict.fromkeys(OPTIONAL, "")) == found | by_default
+
+
+@pytest.mark.parametrize("server", ["", "https://github.example.org", "https://model.ghe.com"])
+def test_an_enterprise_server_is_refused(inputs, server: str):
+    with pytest.raises(UsageError, match=r"release from https://github\.com alone"):
+        inputs.read_inputs(RUN | GOOD | {"GITHUB_SERVER_URL": server})
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [(name, text) for name in GOOD for text in NASTY if (name, text) != ("CHECKPOINT_URL", "")],
+    [(name, text) for name in GOOD for text in NASTY if text or name not in OPTIONAL],
 )
 def test_anything_else_is_refused_in_one_line(inputs, name: str, text: str):
     with pytest.raises(ReleaseToolError) as refusal:
-        inputs.read_inputs(GOOD | {name: text})
+        inputs.read_inputs(RUN | GOOD | {name: text})
     assert isinstance(refusal.value, InputError | UsageError)
     assert len(str(refusal.value).splitlines()) == 1
     assert len(str(refusal.value)) < 400
 
 
-def test_an_upstream_elsewhere_cannot_be_checked_out(inputs, standin):
-    with pytest.raises(InputError, match="can only check out from"):
-        inputs.read_inputs(GOOD | {"RECIPE": str(standin.recipe_file)})
-
-
 @pytest.mark.parametrize(("tag", "code"), [("v1", 0), ("../x", 2)])
 def test_outputs_are_written_whole_or_not_at_all(tmp_path: Path, tag: str, code: int):
-    """On a bare Python: nothing but the standard library and the checkout."""
     output = tmp_path / "output"
-    environment = {**GOOD, "TAG": tag, "PYTHONPATH": str(ROOT), "GITHUB_OUTPUT": str(output)}
-    interpreter = getattr(sys, "_base_executable", sys.executable)
     done = subprocess.run(
-        [interpreter, "-P", "-S", str(SCRIPT)],
-        env={"PATH": os.environ["PATH"], **environment},
+        [sys.executable, "-I", str(SCRIPT)],
+        env=RUN | GOOD | {"TAG": tag, "GITHUB_OUTPUT": str(output)},
         capture_output=True,
         text=True,
         check=False,

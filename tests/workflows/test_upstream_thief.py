@@ -1,6 +1,7 @@
 """Upstream's code looks for secrets in the export job, and finds none: the job has none."""
 
 import contextlib
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ import pytest
 
 from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.upstream import MODULE
-from tests.workflows.conftest import UPSTREAM, commit_upstream, pin
+from tests.workflows.conftest import commit_upstream, pin
 
-EXPORT = "Export, and run every gate"
+EXPORT = "Export"
 # What a thief would try: its own environment, that of every process of the job above it, and
 # every file that the job's directories hold; all of it is sent away.
 THEFT = """
@@ -38,7 +39,7 @@ def loot():
             break
     for place in set(places):
         for folder, names, files in os.walk(place):
-            names[:] = [name for name in names if name not in ("tool", "objects", "python")]
+            names[:] = [name for name in names if name not in ("release-tool", "objects", "python")]
             for name in files:
                 path = pathlib.Path(folder, name)
                 try:
@@ -96,18 +97,19 @@ def open_receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def robbed(project, tmp_path) -> Iterator[tuple[Any, Receiver]]:
+def robbed(project) -> Iterator[tuple[Any, Receiver]]:
     """The project with an upstream that steals, and where the loot goes."""
     with open_receiver() as receiver:
         module = THEFT.replace("PORT", str(receiver.port)) + MODULE
-        checkout, commit = commit_upstream(tmp_path / "thief", module)
-        recipe = pin(project.recipe, module, commit)
+        thief = project.place / "thief"
+        checkout, commit = commit_upstream(thief, module)
+        recipe = pin(project.recipe, project.git.address(checkout), module, commit)
         tree = project.services.sources.own_tree
         file = tree / "thief.toml"
         file.write_text(write_recipe(recipe))
-        stolen = project.with_sources(others={UPSTREAM: checkout})
-        yield replace(stolen, recipe=recipe), receiver
+        yield replace(project, recipe=recipe), receiver
         file.unlink()
+        shutil.rmtree(thief)
 
 
 def secrets_of(project) -> list[str]:
