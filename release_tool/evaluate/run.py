@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.core.errors import GateError, UsageError
+from release_tool.core.errors import GateError, InputError, UsageError
 from release_tool.core.files import install_files, remove_tree, staging_directory, write_whole
 from release_tool.core.progress import Progress
 from release_tool.evaluate.compare import Comparison, ComparisonSettings
@@ -28,7 +29,7 @@ from release_tool.recipes.replay import ReplaySpec
 
 DOCUMENT = "evaluation.json"
 PAGE = "evaluation.html"
-PICTURES = "pictures"
+PICTURES = "evaluation-pictures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +103,33 @@ def evaluate(request: Request, out: Path, progress: Progress) -> Evaluated:
 
     Raises `InputError` for what cannot be read. Whether it passed is for the caller to see.
     """
+    earlier = find_earlier(out)
     report = run_published(request, progress)
     with staging_directory(out) as staged:
         comparison = run_comparison(request, staged / PICTURES, progress)
         evaluation = describe(request, report, comparison)
         write_whole(staged / PAGE, render(evaluation, staged / PICTURES))
         write_whole(staged / DOCUMENT, evaluation.encode())
-        remove_tree(out / PICTURES)
+        if earlier is not None:
+            remove_tree(earlier)
         install_files(staged, out, last=DOCUMENT)
     return Evaluated(evaluation, report)
+
+
+def find_earlier(out: Path) -> Path | None:
+    """Find the pictures of an earlier report, to be removed; raises `InputError` for anything else.
+
+    What has their name and was not written by a report is somebody's own.
+    """
+    place = out / PICTURES
+    if not lexists(place):
+        return None
+    ours = (out / DOCUMENT).is_file() and place.is_dir() and not place.is_symlink()
+    if not ours or any(not (p.suffix == ".png" and p.is_file()) for p in place.iterdir()):
+        raise InputError(
+            f"{place} is in the way, and no report's pictures", hint="choose another --out"
+        )
+    return place
 
 
 def run_published(request: Request, progress: Progress) -> ReplayReport | None:

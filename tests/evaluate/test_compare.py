@@ -87,6 +87,19 @@ def test_the_document_is_as_its_schema_says_and_the_same_twice(evaluate, world):
     assert (found["width"], found["height"], found["frames"]) == (32, 24, 8)
 
 
+def test_a_new_report_takes_the_place_of_the_old_one_and_of_nothing_else(evaluate, world):
+    options = ("--media", world / "media", "--variant", "own-luma")
+    assert evaluate(*options).code == 0
+    (world / "media/p2.png").unlink()
+    assert evaluate(*options).code == 0
+    pictures = world / "report/evaluation-pictures"
+    assert not list(pictures.glob("p2.*"))
+    (pictures / "mine.txt").write_text("mine")
+    done = evaluate(*options)
+    assert (done.code, "is in the way" in done.err) == (3, True)
+    assert (pictures / "mine.txt").read_text() == "mine"
+
+
 def test_every_map_is_written_under_its_pictures_stem(evaluate, world):
     maps = world / "maps"
     done = evaluate("--media", world / "media", "--variant", "own-luma", "--maps", maps)
@@ -119,7 +132,8 @@ def test_what_a_run_takes_is_measured():
         block = np.ones(8_000_000)
         block += 1
     assert cost.seconds > 0
-    assert cost.memory_bytes > 30_000_000
+    # Only Linux tells a process its own peak.
+    assert cost.memory_bytes > 30_000_000 or not memory.STATUS.exists()
 
 
 @pytest.mark.parametrize(

@@ -104,10 +104,10 @@ def test_what_is_better_is_said_in_words(read):
 def test_pictures_beyond_the_room_are_linked(reported, monkeypatch):
     monkeypatch.setattr(page, "EMBEDDED_BYTES", 0)
     evaluation = msgspec.json.decode((reported / "evaluation.json").read_bytes(), type=Evaluation)
-    linked = Page(page.render(evaluation, reported / "pictures").decode())
+    linked = Page(page.render(evaluation, reported / "evaluation-pictures").decode())
     assert linked.images == []
     assert len(linked.links) == 3 * 12
-    assert all(link.startswith("pictures/%3Cb%3E") for link in linked.links)
+    assert all(link.startswith("evaluation-pictures/%3Cb%3E") for link in linked.links)
 
 
 def test_the_page_of_a_replay_alone_says_whether_it_holds(published, tmp_path):
