@@ -59,7 +59,7 @@ def judge(saliency: Floats, mask: Bytes) -> dict[str, float]:
     E is the mean over thresholds. `pysodmetrics` sees the map in grey levels and stretches it to
     its range, as papers do.
     """
-    levels = np.rint(saliency * 255).astype(np.uint8)
+    levels = np.rint(np.clip(saliency, 0, 1) * 255).astype(np.uint8)
     truth = np.where(mask >= MASK_SALIENT, 255, 0).astype(np.uint8)
     structure, alignment = py_sod_metrics.Smeasure(), py_sod_metrics.Emeasure()
     weighted, absolute = py_sod_metrics.WeightedFmeasure(), py_sod_metrics.MAE()
