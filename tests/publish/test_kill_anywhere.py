@@ -138,9 +138,9 @@ def look_as_a_consumer(world, signed, place):
         )
         if world.visible() is None:
             with pytest.raises(CannotVerify, match="no published release"):
-                fetch_release(*asked, optional={U2NETP.names.notice})
+                fetch_release(*asked, optional=layout.optional_names(U2NETP.names))
             return None
-        fetch_release(*asked, optional={U2NETP.names.notice})
+        fetch_release(*asked, optional=layout.optional_names(U2NETP.names))
     verify_release(
         open_evidence(place, U2NETP), signed.identity.signer, signed.instance.trusted_root
     )
