@@ -59,12 +59,17 @@ class Builder:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The bytes that are signed, and what they say; the bytes are never made again from it."""
+    """The bytes that are signed, and what they say; the bytes are never made again from it.
+
+    in-toto allows a statement without a predicate, which is then empty. Unless it is `whole`, it
+    has subjects without a SHA-256 digest, which are left out here.
+    """
 
     payload: bytes
     subjects: tuple[Subject, ...]
     predicate_type: str
     predicate: JsonObject
+    whole: bool = True
 
     @classmethod
     def parse(cls, payload: bytes) -> Self:
@@ -78,10 +83,12 @@ class Statement:
         if document.get("_type") not in READABLE_TYPES:
             raise InputError(f"the statement's type is {str(document.get('_type'))[:80]!r}")
         predicate_type, predicate = document.get("predicateType"), document.get("predicate")
-        if not isinstance(predicate_type, str) or not isinstance(predicate, dict):
-            raise InputError("the statement has no predicate")
+        if not isinstance(predicate_type, str) or not isinstance(predicate, dict | None):
+            raise InputError("the statement has no type of predicate, or one that is no object")
+        predicate = predicate or {}
         subjects = parse_subjects(document.get("subject"), ours=is_export(predicate))
-        return cls(payload, subjects, predicate_type, predicate)
+        whole = len(subjects) == len(document["subject"])
+        return cls(payload, subjects, predicate_type, predicate, whole)
 
     @property
     def ours(self) -> bool:

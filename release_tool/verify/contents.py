@@ -6,6 +6,7 @@ Runs after the signatures hold; what a statement says is worth nothing before.
 from collections.abc import Mapping
 
 from release_tool.core.digest import Sha256
+from release_tool.core.errors import CannotVerify
 from release_tool.provenance.attribution import split_license
 from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import claimed_recipe
@@ -27,7 +28,7 @@ from release_tool.verify.evidence import Evidence, Sidecars
 
 
 def open_statement(payload: bytes, payload_type: str | None) -> Statement:
-    """Read a signed provenance (in-toto, SLSA v1); raises `NotVerified` for anything else.
+    """Read a signed provenance (in-toto, SLSA v1); raises `CannotVerify` for another kind.
 
     A signer states many things: what a file is made of, that a test or a review of it failed. Only
     a provenance says that this is the file that came out of the build.
@@ -37,10 +38,9 @@ def open_statement(payload: bytes, payload_type: str | None) -> Statement:
     with reading("the signed statement"):
         statement = Statement.parse(payload)
     if statement.predicate_type != PREDICATE_TYPE:
-        raise mismatch(
-            "what is stated of the file",
-            expected=f"its provenance, {PREDICATE_TYPE}",
-            actual=statement.predicate_type,
+        raise CannotVerify(
+            "what is stated of the file is of a kind that cannot be judged here: "
+            f"{show(statement.predicate_type)}; supported is its provenance, {PREDICATE_TYPE}",
             hint="name the bundle of the file's signature or of its provenance with --bundle",
         )
     return statement
@@ -57,6 +57,11 @@ def check_model_subject(statement: Statement, digest: Sha256, recipe: Recipe | N
     named = [subject.name for subject in statement.subjects if subject.digest == digest]
     if not named:
         stated = ", ".join(f"{item.name} ({item.digest})" for item in statement.subjects[:3])
+        if not statement.whole:
+            raise CannotVerify(
+                "a subject of the statement has digests of kinds that cannot be judged here; "
+                f"supported is sha256, and by it the file is none of {stated}"
+            )
         raise mismatch("the file's digest", expected=f"that of a subject: {stated}", actual=digest)
     if not statement.ours:
         return named[0] or None

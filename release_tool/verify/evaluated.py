@@ -20,7 +20,11 @@ BUNDLE = "the bundle of the test result"
 
 
 def check_evaluation(
-    evidence: Evidence, sidecars: Sidecars, signer: ExpectedSigner, anchors: Anchors, ladder: Ladder
+    evidence: Evidence,
+    sidecars: Sidecars,
+    signer: ExpectedSigner,
+    roots: tuple[Anchors, ...],
+    ladder: Ladder,
 ) -> EvaluationSummary:
     """(10) Verify the test result, and hold model and evaluation against it.
 
@@ -32,7 +36,7 @@ def check_evaluation(
     bundle = parse_bundle(content.data, BUNDLE)
     if not isinstance(bundle.content, Envelope):
         raise NotVerified(f"{BUNDLE} signs a file, not a statement")
-    signature = verify_signature(bundle, None, signer, anchors, ladder.report)
+    signature = verify_signature(bundle, None, signer, roots, ladder.report)
     if signature.payload_type != PAYLOAD_TYPE:
         raise mismatch(
             "type of the signed payload", expected=PAYLOAD_TYPE, actual=signature.payload_type

@@ -3,14 +3,16 @@
 Reads and judges nothing; whatever is missing, unreadable or too large is `CannotVerify`.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from release_tool.core.artifact import Content
-from release_tool.core.digest import Sha256
-from release_tool.core.errors import CannotVerify, InputError
-from release_tool.core.files import read_limited
+from release_tool.core.digest import CHUNK_BYTES, Sha256
+from release_tool.core.errors import CannotVerify, InputError, NotVerified
+from release_tool.core.files import open_regular, read_limited, reason
 from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
@@ -71,6 +73,30 @@ class Evidence:
     content: bytes | None = None
     sidecars: Sidecars | None = None
     recipe: Recipe | None = None
+
+    def digest_by(self, algorithm: str) -> bytes:
+        """Return the model's digest by SHA-2, of which `algorithm` is the name as in `hashlib`.
+
+        Any but SHA-256 is computed of the bytes that have the digest of the evidence; raises
+        `CannotVerify` where only that is there, and `NotVerified` where the file was changed.
+        """
+        if algorithm == "sha256":
+            return bytes.fromhex(self.digest.hex)
+        if self.content is not None:
+            return hashlib.new(algorithm, self.content).digest()
+        if self.path is None:
+            raise CannotVerify(
+                f"the signature covers the file's {algorithm}, and only its sha256 was given",
+                hint="name the file itself",
+            )
+        hashed, same = hashlib.new(algorithm), hashlib.sha256()
+        with reading_evidence(), open_regular(self.path) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                hashed.update(chunk)
+                same.update(chunk)
+        if same.hexdigest() != self.digest.hex:
+            raise NotVerified(f"{self.path} was changed while it was read")
+        return hashed.digest()
 
 
 def evidence_for_digest(digest: Sha256, bundle: bytes, recipe: Recipe | None = None) -> Evidence:
@@ -198,7 +224,16 @@ def exists(path: Path) -> bool:
 
 def read_evidence(path: Path, limit_bytes: int) -> bytes:
     """Read a file whole, of bounded size."""
-    try:
+    with reading_evidence():
         return read_limited(path, limit_bytes)
+
+
+@contextmanager
+def reading_evidence() -> Iterator[None]:
+    """Make what cannot be read, or not within limits, a verdict that cannot be reached."""
+    try:
+        yield
     except InputError as error:
         raise CannotVerify(error.message, hint=error.hint) from error
+    except OSError as error:
+        raise CannotVerify(f"cannot read the file: {reason(error)}") from error

@@ -83,16 +83,17 @@ class EvaluationSummary:
 class VerifiedRelease:
     """A model with everything that was found to speak for it; its existence is the verdict.
 
-    `signed_at` (UTC) is the earliest time that a log or time-stamp authority vouches for.
+    `signed_at` (UTC) is the earliest time that a log or time-stamp authority vouches for. The log's
+    members are None where the trusted root names no log, and time stamps stand in its place.
     `unpinned` names the signed claims that are not what the recipe pins.
     """
 
     artifacts: tuple[VerifiedFile, ...]
     signer: VerifiedSigner
     signed_at: datetime
-    log_index: int
-    log_id: str
-    log_url: str
+    log_index: int | None
+    log_id: str | None
+    log_url: str | None
     steps: tuple[Step, ...]
     provenance: ProvenanceSummary | None
     unpinned: tuple[str, ...] = ()
@@ -146,7 +147,9 @@ class VerifiedRelease:
             "unpinned": list(self.unpinned),
             "signer": asdict(self.signer),
             "signed_at": self.signed_at.isoformat(),
-            "log": {"id": self.log_id, "index": self.log_index, "url": self.log_url},
+            "log": None
+            if self.log_index is None
+            else {"id": self.log_id, "index": self.log_index, "url": self.log_url},
             "steps": [asdict(step) for step in self.steps],
             "provenance": None if self.provenance is None else asdict(self.provenance),
             "evaluation": None if self.evaluation is None else asdict(self.evaluation),

@@ -52,14 +52,14 @@ def check_provenance(
     content: bytes,
     model: VerifiedSignature,
     signer: ExpectedSigner,
-    anchors: Anchors,
+    roots: tuple[Anchors, ...],
     ladder: Ladder,
 ) -> SignedStatement:
     """(10) Verify the provenance bundle by the same ladder, then hold the files against it."""
     bundle = parse_bundle(content, "the provenance bundle")
     if not isinstance(bundle.content, Envelope):
         raise NotVerified("the provenance bundle signs a file, not a statement")
-    signature = verify_signature(bundle, None, signer, anchors, ladder.report)
+    signature = verify_signature(bundle, None, signer, roots, ladder.report)
     signed = open_signed(signature)
     if evidence.sidecars is not None:
         ladder.report(10, check_subjects(signed.statement, evidence, evidence.sidecars))

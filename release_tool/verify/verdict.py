@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 
 from release_tool.core.errors import NotVerified
 from release_tool.recipes import layout
-from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignature, parse_bundle
+from release_tool.sigstore.check.bundle import (
+    Bundle,
+    Envelope,
+    FileDigest,
+    MessageSignature,
+    parse_bundle,
+)
 from release_tool.sigstore.check.refusal import mismatch, reading, show
-from release_tool.sigstore.check.root import Anchors, parse_root
+from release_tool.sigstore.check.root import Anchors, parse_roots
 from release_tool.sigstore.check.signature import VerifiedSignature, verify_signature
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -40,7 +46,7 @@ def verify_release(
     was signed and what is at hand differ, `CannotVerify` (9) where it cannot be read
     or lacks what is demanded, and `InputError` (3) where the trusted root is none.
     """
-    anchors, ladder = parse_root(root), Ladder()
+    roots, ladder = parse_roots(root), Ladder()
     # (2) before (1), since the digest that was signed stands in the bundle.
     bundle = parse_bundle(evidence.bundle.data, "the bundle")
     ladder.report(2, "well-formed")
@@ -48,14 +54,14 @@ def verify_release(
     said = f"{evidence.digest} is the digest that was signed"
     ladder.report(1, said if name is None else f"{said}, as that of {show(name)!r}")
     # (3) to (9)
-    signature = verify_signature(bundle, evidence.digest, signer, anchors, ladder.report)
+    signature = verify_signature(bundle, evidence.digest_by, signer, roots, ladder.report)
     # (10) to (12)
     try:
         demands.check_model(evidence, ladder)
-        statements = check_statements(evidence, signature, signer, anchors, ladder)
+        statements = check_statements(evidence, signature, signer, roots, ladder)
         manifest = check_contents(evidence, covering(statements, evidence), ladder)
         unpinned = demands.check_claims(evidence, statements, manifest)
-        evaluation = find_evaluation(evidence, signer, anchors, ladder)
+        evaluation = find_evaluation(evidence, signer, roots, ladder)
         demands.check_evaluated(evaluation)
     except NotVerified as error:
         raise Contradicted(error.message, hint=error.hint) from error
@@ -70,13 +76,15 @@ def check_digest(bundle: Bundle, evidence: Evidence) -> str | None:
     """
     digest = evidence.digest
     match bundle.content:
-        case MessageSignature(digest=stated) if stated is not None and stated != digest:
-            raise mismatch(
-                "the file's digest",
-                expected=f"{stated}, which the bundle signs",
-                actual=digest,
-                hint="the file was changed, or the bundle belongs to another one",
-            )
+        case MessageSignature(digest=stated) if stated is not None:
+            actual = FileDigest(stated.algorithm, evidence.digest_by(stated.algorithm))
+            if stated != actual:
+                raise mismatch(
+                    "the file's digest",
+                    expected=f"{stated}, which the bundle signs",
+                    actual=actual,
+                    hint="the file was changed, or the bundle belongs to another one",
+                )
         case Envelope(payload=payload, payload_type=payload_type):
             from release_tool.verify.contents import (  # noqa: PLC0415  (only for statements)
                 check_model_subject,
@@ -94,7 +102,7 @@ def check_statements(
     evidence: Evidence,
     model: VerifiedSignature,
     signer: ExpectedSigner,
-    anchors: Anchors,
+    roots: tuple[Anchors, ...],
     ladder: Ladder,
 ) -> "tuple[SignedStatement, ...]":
     """(10) Verify every statement at hand, and hold the files against each of them.
@@ -105,9 +113,7 @@ def check_statements(
     if sidecars is not None and sidecars.provenance is not None:
         from release_tool.verify.stated import check_provenance  # noqa: PLC0415
 
-        beside = check_provenance(
-            evidence, sidecars.provenance.data, model, signer, anchors, ladder
-        )
+        beside = check_provenance(evidence, sidecars.provenance.data, model, signer, roots, ladder)
         statements.append(beside)
     if model.payload is not None:
         from release_tool.verify.stated import check_stated  # noqa: PLC0415
@@ -120,7 +126,7 @@ def check_statements(
 
 
 def find_evaluation(
-    evidence: Evidence, signer: ExpectedSigner, anchors: Anchors, ladder: Ladder
+    evidence: Evidence, signer: ExpectedSigner, roots: tuple[Anchors, ...], ladder: Ladder
 ) -> EvaluationSummary | None:
     """(10) Verify the test result beside the model, where there is one."""
     sidecars = evidence.sidecars
@@ -128,7 +134,7 @@ def find_evaluation(
         return None
     from release_tool.verify.evaluated import check_evaluation  # noqa: PLC0415  (only for one)
 
-    return check_evaluation(evidence, sidecars, signer, anchors, ladder)
+    return check_evaluation(evidence, sidecars, signer, roots, ladder)
 
 
 def covering(statements: "tuple[SignedStatement, ...]", evidence: Evidence) -> "Statement | None":

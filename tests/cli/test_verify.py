@@ -91,7 +91,7 @@ def test_a_file_that_merely_lies_here_never_says_which_sigstore_to_believe(
     monkeypatch.chdir(tmp_path)
     Path("release-tool.toml").write_text(f'sigstore = "{rehearsed.trusted_root}"\n')
     result = run("verify", rehearsed.model, *rehearsed.believing[:2], "--offline")
-    assert result.code == 8
+    assert result.code == 9
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_broken_trusted_root_exits_3(run, rehearsed, tmp_path: Path):
 
 def test_the_real_sigstores_root_does_not_believe_a_rehearsal(run, rehearsed):
     result = run("verify", rehearsed.model, "--repo", "rehearsal/u2netp-mirror", "--offline")
-    assert result.code == 8
+    assert result.code == 9
     assert "Traceback" not in result.err
 
 

@@ -31,7 +31,7 @@ from release_tool.provenance.manifest import Manifest
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.upstream import make_upstream
 from release_tool.sigstore.check.bundle import parse_bundle
-from release_tool.sigstore.check.root import parse_root
+from release_tool.sigstore.check.root import parse_roots
 from release_tool.sigstore.check.timestamps import check_timestamps
 from release_tool.sigstore.trust.instance import TrustedRoot, trusted_root_of
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -138,7 +138,7 @@ def targets(place: Path) -> dict[str, tuple[Target, list[bytes], Make]]:
     def stamp(content: bytes) -> None:
         for signature in stamps.values():
             with contextlib.suppress(NotVerified):
-                check_timestamps((content,), signature, parse_root(root))
+                check_timestamps((content,), signature, parse_roots(root)[0])
                 if content not in stamps:
                     raise AssertionError("a changed time stamp was accepted")
 

@@ -103,6 +103,8 @@ def classify_stamp(change: Change) -> str | None:
 
 def same_note(before: Bundle, after: Bundle) -> bool:
     """Tell whether two entries differ below their log's own signature of its checkpoint alone."""
+    if before.entry is None or after.entry is None:
+        return False
     one, other = before.entry.proof.checkpoint, after.entry.proof.checkpoint
     proof = replace(after.entry.proof, checkpoint=one)
     (text, _, below), (changed, _, beneath) = (note.partition("\n\n") for note in (one, other))
@@ -118,7 +120,9 @@ def same_note(before: Bundle, after: Bundle) -> bool:
 
 def without_promise(before: Bundle, after: Bundle) -> bool:
     """Tell whether an entry lost its promise, with its time, and nothing else."""
-    return after.entry == replace(before.entry, promise=None, integrated_time=None)
+    return before.entry is not None and after.entry == replace(
+        before.entry, promise=None, integrated_time=None
+    )
 
 
 def without_digest(before: Bundle, after: Bundle) -> bool:

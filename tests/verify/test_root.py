@@ -20,7 +20,7 @@ from release_tool.rehearsal.sigstore.rekor import RekorV1
 from release_tool.rehearsal.sigstore.rekor2 import RekorV2
 from release_tool.rehearsal.sigstore.trustconfig import describe_authority
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
-from release_tool.sigstore.check.root import parse_root
+from release_tool.sigstore.check.root import parse_roots
 from release_tool.sigstore.trust.instance import (
     TrustedRoot,
     open_trusted_root,
@@ -32,12 +32,13 @@ PARTS = ["tlogs", "ctlogs", "certificateAuthorities"]
 
 
 def read(content: bytes):
-    return parse_root(TrustedRoot(content, "test"))
+    (anchors,) = parse_roots(TrustedRoot(content, "test"))
+    return anchors
 
 
 def test_the_installed_roots_of_sigstore_are_read():
     for name in ("production", "staging"):
-        anchors = parse_root(open_trusted_root(name, offline=True))
+        (anchors,) = parse_roots(open_trusted_root(name, offline=True))
         assert anchors.logs
         assert anchors.ct_logs
         assert anchors.authorities
@@ -159,7 +160,7 @@ def test_a_checkpoint_key_id_of_another_length_is_an_input_error(v1, text):
         document["tlogs"][0]["checkpointKeyId"] = {"keyId": text}
 
     with pytest.raises(InputError, match="not 4 or 32"):
-        parse_root(edited(v1, edit))
+        parse_roots(edited(v1, edit))
 
 
 def test_a_log_is_known_by_a_url_without_scheme_or_with_a_path(v1, content):

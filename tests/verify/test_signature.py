@@ -24,7 +24,9 @@ from release_tool.sigstore.check.bundle import parse_bundle
 from release_tool.sigstore.check.certificate import open_certificate
 from release_tool.sigstore.check.entry import check_entry
 from release_tool.sigstore.check.refusal import reading
-from release_tool.sigstore.check.signature import check_signature, signing_times
+from release_tool.sigstore.check.root import parse_roots
+from release_tool.sigstore.check.signature import check_signature, make_cover, signing_times
+from release_tool.sigstore.check.signing import algorithms_of
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
 from release_tool.verify.evidence import evidence_for_digest
@@ -132,7 +134,6 @@ def mix(root: bytes, other: bytes, part: str) -> TrustedRoot:
         ("tlogs", "the transparency log: expected"),
         ("ctlogs", "the certificate's CT log: expected"),
         ("certificateAuthorities", "the signing certificate's issuer: expected a chain to"),
-        ("timestampAuthorities", "a time stamp is not over this signature, or not by any of"),
     ],
 )
 def test_a_root_that_lacks_one_of_the_services_is_refused(v1, v2, message_bundles, part, reason):
@@ -141,12 +142,20 @@ def test_a_root_that_lacks_one_of_the_services_is_refused(v1, v2, message_bundle
         v1.verify(message_bundles["v1"], root=root)
 
 
-def test_a_root_without_time_stamp_authorities_is_refused(v1, message_bundles):
-    document = json.loads(v1.stack.trusted_root)
-    document["timestampAuthorities"] = []
-    root = TrustedRoot(json.dumps(document).encode(), "no authority")
-    with pytest.raises(NotVerified, match="names no authority"):
-        v1.verify(message_bundles["v1"], root=root)
+@pytest.mark.parametrize("named", ["another", "none"])
+def test_a_stamp_by_an_authority_that_the_root_does_not_name_counts_nothing(
+    v1, v2, message_bundles, named
+):
+    def root(signer, other):
+        mixed = json.loads(signer.stack.trusted_root)
+        foreign = json.loads(other.stack.trusted_root)["timestampAuthorities"]
+        mixed["timestampAuthorities"] = foreign if named == "another" else []
+        return TrustedRoot(json.dumps(mixed).encode(), "mixed")
+
+    verified = v1.verify(message_bundles["v1"], root=root(v1, v2))
+    assert verified.steps[5].outcome.endswith("does not name, not counted")
+    with pytest.raises(NotVerified, match="the authority of the time stamp: expected"):
+        v2.verify(message_bundles["v2"], root=root(v2, v1))
 
 
 def test_an_authority_of_one_certificate_is_no_time_stamp_authority(v1, message_bundles):
@@ -421,37 +430,49 @@ def with_body(bundle, **changes):
     return replace(bundle, entry=replace(bundle.entry, **changes))
 
 
+def entry_checker(certificate, digest):
+    """Check the entry of a bundle whose signature covers bytes of that digest."""
+    algorithms = algorithms_of(certificate.key)
+
+    def check(bundle):
+        covered = bytes.fromhex(digest.hex)
+        return check_entry(bundle, bundle.entry, certificate, algorithms, lambda _how: covered)
+
+    return check
+
+
 def test_an_entry_body_must_be_exactly_the_expected_document(v1, message_bundles, content):
     bundle, digest = parsed(message_bundles["v1"]), Sha256.of_bytes(content)
     certificate = open_certificate(bundle.certificate)
-    check_entry(bundle, certificate, digest)
+    check = entry_checker(certificate, digest)
+    check(bundle)
     body = json.loads(bundle.entry.body)
     with pytest.raises(CannotVerify, match="the log entry's body is not valid JSON"):
-        check_entry(with_body(bundle, body=b"{"), certificate, digest)
+        check(with_body(bundle, body=b"{"))
     for surplus in ({**body, "more": 1}, {**body, "spec": {**body["spec"], "more": 1}}):
         damaged = with_body(bundle, body=json.dumps(surplus).encode())
         with pytest.raises(NotVerified, match="members of the log entry's body"):
-            check_entry(damaged, certificate, digest)
+            check(damaged)
     for other in ({**body, "kind": "dsse"}, {**body, "spec": []}, {**body, "spec": None}):
         damaged = with_body(bundle, body=json.dumps(other).encode())
         with pytest.raises(NotVerified, match=r"the log entry's body\.\w+: expected"):
-            check_entry(damaged, certificate, digest)
+            check(damaged)
 
 
 def test_both_forms_of_a_statements_entry_are_compared(v1, v2, statement_bundles):
     old, new = parsed(statement_bundles["v1"]), parsed(statement_bundles["v2"])
     for bundle in (old, new):
         certificate = open_certificate(bundle.certificate)
-        digest = Sha256.of_bytes(bundle.content.signed_bytes)
-        check_entry(bundle, certificate, digest)
+        check = entry_checker(certificate, Sha256.of_bytes(bundle.content.signed_bytes))
+        check(bundle)
         damaged = replace(bundle, content=replace(bundle.content, signature=b"other"))
         with pytest.raises(NotVerified, match=r"the log entry's body.spec"):
-            check_entry(damaged, certificate, digest)
+            check(damaged)
     body = json.loads(old.entry.body)
     body["spec"]["signatures"] = []
     damaged = with_body(old, body=json.dumps(body).encode())
     with pytest.raises(NotVerified, match=r"spec\.signatures: expected"):
-        check_entry(damaged, open_certificate(old.certificate), Sha256("00" * 32))
+        entry_checker(open_certificate(old.certificate), Sha256("00" * 32))(damaged)
 
 
 def relog_envelope(running, bundle: bytes) -> bytes:
@@ -483,20 +504,27 @@ def test_the_early_entries_of_rekor_v2_for_statements_are_refused(v1, content):
 
 def test_a_signature_over_other_bytes_is_refused(message_bundles, statement_bundles):
     bundle = parsed(message_bundles["v1"])
-    certificate = open_certificate(bundle.certificate)
-    with pytest.raises(NotVerified, match="the signature over the file sha256:0000"):
-        check_signature(bundle, certificate, Sha256("00" * 32))
+
+    def check(bundle, hash_signed):
+        certificate = open_certificate(bundle.certificate)
+        cover = make_cover(bundle, hash_signed)
+        check_signature(bundle, certificate, algorithms_of(certificate.key), cover)
+
+    with pytest.raises(NotVerified, match="the signature over the file was not made"):
+        check(bundle, lambda _name: bytes(32))
     with pytest.raises(NotVerified, match="signs a file, where a signed statement was expected"):
-        check_signature(bundle, certificate, None)
+        check(bundle, None)
     bundle = parsed(statement_bundles["v1"])
     damaged = replace(bundle, content=replace(bundle.content, payload=b"other"))
     with pytest.raises(NotVerified, match="the signature over the statement"):
-        check_signature(damaged, open_certificate(bundle.certificate), None)
+        check(damaged, None)
 
 
-def test_without_any_time_nothing_is_verified():
+def test_without_any_time_nothing_is_verified(v1, message_bundles):
+    bundle = replace(parsed(message_bundles["v1"]), timestamps=())
+    (anchors,) = parse_roots(v1.root)
     with pytest.raises(NotVerified, match="nothing that is trusted says when"):
-        signing_times((), None)
+        signing_times((), None, bundle, anchors)
 
 
 def test_a_ct_log_of_the_same_id_with_another_key_is_refused(v1, v2, message_bundles):

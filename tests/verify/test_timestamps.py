@@ -114,6 +114,7 @@ class Maker:
         time: datetime = NOW,
         content_type: str = TST_INFO,
         carried: tuple[x509.Certificate, ...] | None = None,
+        signer: x509.Certificate | None = None,
         change: Callable[[dict[str, bytes]], object] = lambda _attributes: None,
     ) -> bytes:
         """Make a time-stamp response; `change` may alter the signed attributes before signing."""
@@ -131,6 +132,7 @@ class Maker:
             der.generalized_time(time),
         )
         leaf = self.chain[0]
+        said = signer or leaf
         named = der.octet_string(leaf.fingerprint(hashes.SHA256()))
         attributes = {
             CONTENT_TYPE: der.oid(content_type),
@@ -144,9 +146,9 @@ class Maker:
         ]
         signed = der.set_of(*listed)
         default = RSA_ENCRYPTION if isinstance(self.key, rsa.RSAPrivateKey) else ECDSA.get(digest)
-        signer = der.sequence(
+        signer_info = der.sequence(
             der.integer(1),
-            der.sequence(leaf.issuer.public_bytes(), der.integer(leaf.serial_number)),
+            der.sequence(said.issuer.public_bytes(), der.integer(said.serial_number)),
             der.sequence(der.oid(digest)),
             bytes([0xA0]) + signed[1:],
             der.sequence(der.oid(algorithm or default or ECDSA[SHA256])),
@@ -158,7 +160,7 @@ class Maker:
             der.set_of(der.sequence(der.oid(digest))),
             der.sequence(der.oid(content_type), der.encode(0xA0, der.octet_string(info))),
             b"" if carried is None else der.encode(0xA0, *certificates),
-            der.set_of(signer),
+            der.set_of(signer_info),
         )
         token = der.sequence(der.oid(SIGNED_DATA), der.encode(0xA0, signed_data))
         return der.sequence(der.sequence(der.integer(0)), token)
@@ -279,12 +281,26 @@ def test_a_stamp_with_a_part_that_does_not_belong_is_refused(maker, parts, reaso
     assert reason in refused(maker.make(**parts), maker.anchors())
 
 
-def test_a_stamp_of_another_signature_or_by_another_authority_is_refused(maker):
-    assert "not over this signature" in refused(Maker(signed=b"other").make(), maker.anchors())
+def test_a_stamp_of_another_signature_is_refused(maker):
     other = Maker(signed=b"another")
     other.key, other.chain = maker.key, maker.chain
     assert "not over this signature" in refused(other.make(), maker.anchors())
-    assert "not by any of the authority" in refused(Maker().make(), maker.anchors())
+
+
+def test_a_stamp_by_another_authority_counts_nothing_and_one_that_claims_the_known_one_is_refused(
+    maker,
+):
+    """Its certificate is named by the signer's id, in what is signed, and by what is carried."""
+    other = Maker()
+    assert check_timestamps((other.make(carried=other.chain),), SIGNATURE, maker.anchors()) == ()
+    carried = other.make(carried=maker.chain)
+    assert "not by any of the authority" in refused(carried, maker.anchors())
+    named = other.make(signer=maker.chain[0])
+    assert "not by any of the authority" in refused(named, maker.anchors())
+    pretender = Maker()
+    pretender.chain = maker.chain
+    stamp = pretender.make(signer=other.chain[0])
+    assert "not by any of the authority" in refused(stamp, maker.anchors())
 
 
 def test_only_certificates_of_the_authority_may_travel_in_a_stamp_and_once(maker):

@@ -83,7 +83,7 @@ def describe_bundle(bundle: Bundle) -> JsonObject:
         "issuer": claims.issuer,
         "repo": claims.repo,
         "commit": claims.commit,
-        "log_index": bundle.entry.index,
+        "log_index": None if bundle.entry is None else bundle.entry.index,
         "timestamps": len(bundle.timestamps),
     }
 

@@ -61,6 +61,13 @@ def outcome_rows(outcome: Judgement, state: State) -> list[Row]:
     return rows
 
 
+def log_row(verified: VerifiedRelease) -> str:
+    """Say where in which log the signature stands, or why in none."""
+    if verified.log_index is None:
+        return "none: the trusted root names no log, and time stamps in its place"
+    return f"entry {verified.log_index} of {verified.log_url}"
+
+
 def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
     """Say what was verified, signed by whom, from what, when, and where in the log."""
     signer, made = verified.signer, verified.provenance
@@ -88,7 +95,7 @@ def verdict_rows(verified: VerifiedRelease, *, verbose: bool) -> list[Row]:
         rows.append(("evidence", SIGNATURE_ONLY))
     rows += [
         ("signed at", verified.signed_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
-        ("log", f"entry {verified.log_index} of {verified.log_url}"),
+        ("log", log_row(verified)),
         ("covers", ", ".join(artifact.role for artifact in verified.artifacts)),
     ]
     if verified.not_covered:

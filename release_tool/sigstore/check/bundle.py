@@ -7,7 +7,6 @@ https://github.com/sigstore/protobuf-specs, sigstore_bundle.proto
 from dataclasses import dataclass
 from typing import Any
 
-from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import CannotVerify, InputError
 from release_tool.core.limits import BUNDLE_LIMIT_BYTES
@@ -34,12 +33,27 @@ WITH_CERTIFICATE = frozenset(
 )
 
 
+DIGESTS = {"SHA2_256": ("sha256", 32), "SHA2_384": ("sha384", 48), "SHA2_512": ("sha512", 64)}
+"""Name of an algorithm in a bundle -> its name everywhere else, and its length in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file's digest by SHA-2, of which `algorithm` is the name as in `hashlib`."""
+
+    algorithm: str
+    value: bytes
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.value.hex()}"
+
+
 @dataclass(frozen=True, slots=True)
 class MessageSignature:
     """A signature over a file, and the digest that the bundle gives for that file, if any."""
 
     signature: bytes
-    digest: Sha256 | None
+    digest: FileDigest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +98,16 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a bundle holds: the certificate (DER), what was signed, the log entry, time stamps."""
+    """What a bundle holds: the certificate (DER), what was signed, the log entry, time stamps.
+
+    Without an entry there is a time stamp; whether that is enough the trusted root decides.
+    """
 
     media_type: str
     certificate: bytes
     chain: tuple[bytes, ...]
     content: MessageSignature | Envelope
-    entry: LogEntry
+    entry: LogEntry | None
     timestamps: tuple[bytes, ...]
 
 
@@ -124,14 +141,15 @@ def read_bundle(document: JsonObject, what: str) -> Bundle:
     where = f"{what} verificationMaterial"
     material = read_object(message.get("verificationMaterial"), where, known)
     entries = read_list(material, "tlogEntries", where)
-    if len(entries) != 1:
+    if len(entries) > 1:
         raise InputError(f"{what} has {len(entries)} log entries, not one")
-    entry = read_entry(entries[0], f"{what} tlogEntries[0]")
+    entry = read_entry(entries[0], f"{what} tlogEntries[0]") if entries else None
     certificate, chain = read_certificates(material, where, single=media_type in WITH_CERTIFICATE)
     timestamps = read_timestamps(material.get("timestampVerificationData"), where)
-    if entry.promise is None and media_type == FIRST_VERSION:
+    promise = None if entry is None else entry.promise
+    if promise is None and media_type == FIRST_VERSION:
         raise InputError(f"{what} is of version 0.1 and has no inclusion promise")
-    if entry.promise is None and not timestamps:
+    if promise is None and not timestamps:
         raise InputError(f"{what} has neither an inclusion promise nor a time stamp")
     content = read_content(message, what)
     return Bundle(media_type, certificate, chain, content, entry, timestamps)
@@ -176,9 +194,12 @@ def read_content(message: JsonObject, what: str) -> MessageSignature | Envelope:
         known = {"algorithm", "digest"}
         stated = read_object(signature["messageDigest"], f"{where}.messageDigest", known)
         algorithm = read_text(stated, "algorithm", where)
-        if algorithm != "SHA2_256":
-            raise InputError(f"{where} uses {show(algorithm)}, not SHA2_256")
-        digest = Sha256(read_octets(stated, "digest", where).hex())
+        if algorithm not in DIGESTS:
+            raise InputError(f"{where} uses {show(algorithm)}, not one of {', '.join(DIGESTS)}")
+        name, size = DIGESTS[algorithm]
+        digest = FileDigest(name, read_octets(stated, "digest", where))
+        if len(digest.value) != size:
+            raise InputError(f"{where} has a digest of {len(digest.value)} bytes, not {size}")
     return MessageSignature(read_octets(signature, "signature", where), digest)
 
 

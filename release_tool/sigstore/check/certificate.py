@@ -7,12 +7,11 @@ RFC 5280; https://github.com/sigstore/architecture-docs/blob/main/client-spec.md
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -21,9 +20,11 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from release_tool.core.errors import NotVerified
+from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.sigstore.check.keys import PublicKey
 from release_tool.sigstore.check.refusal import mismatch, reading, show
 from release_tool.sigstore.check.root import Anchors, Authority
+from release_tool.sigstore.check.signing import SUPPORTED_KEYS, algorithms_of
 
 ANY_USAGE = (x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
 PLAIN_USAGE = (x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None)
@@ -43,7 +44,7 @@ class SigningCertificate:
     der: bytes
     parsed: x509.Certificate
     extensions: x509.Extensions
-    key: ec.EllipticCurvePublicKey
+    key: PublicKey
     issuer: str
 
 
@@ -82,9 +83,14 @@ def open_certificate(der: bytes) -> SigningCertificate:
         canonical = certificate.public_bytes(Encoding.DER) == der
     if version is not x509.Version.v3 or not canonical:
         raise NotVerified("the signing certificate is not an X.509 v3 certificate in DER")
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise mismatch("kind of the signer's key", expected="ECDSA", actual=type(key).__name__)
-    return SigningCertificate(der, certificate, extensions, key, issuer)
+    algorithms_of(key)
+    if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        # Such a key may be bound to parameters, which the library reads past.
+        raise CannotVerify(
+            "the signer's key is of a kind that cannot be judged here: RSASSA-PSS by its own name",
+            hint=f"supported are {SUPPORTED_KEYS}",
+        )
+    return SigningCertificate(der, certificate, extensions, cast("PublicKey", key), issuer)
 
 
 @lru_cache(maxsize=128)
@@ -126,11 +132,10 @@ def find_issuances(
     found = [Issuance(authority, chain) for authority, chain in chains if chain is not None]
     if not found:
         names = ", ".join(authority.name for authority in anchors.authorities)
-        raise mismatch(
+        raise anchors.unknown(
             "the signing certificate's issuer",
             expected=f"a chain to one of {names}",
             actual=show(certificate.issuer) or "none that is named",
-            hint="was it signed with another Sigstore instance? see --sigstore and --trusted-root",
         )
     for time in times:
         if not any(one.valid_at(time) for one in found):

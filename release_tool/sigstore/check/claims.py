@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from release_tool.core.errors import NotVerified
+from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.sigstore.check.certificate import SigningCertificate, extension
 from release_tool.sigstore.check.der import UTF8_STRING, body
 from release_tool.sigstore.check.refusal import mismatch, reading
@@ -80,10 +80,10 @@ def read_identity(certificate: SigningCertificate) -> str:
         raise mismatch("names in the certificate", expected="one", actual=len(names))
     name = names[0]
     if not isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name):
-        raise mismatch(
-            "kind of the certificate's name",
-            expected="a URI or an e-mail address",
-            actual=type(name).__name__,
+        raise CannotVerify(
+            "the certificate's name is of a kind that cannot be judged here: "
+            f"{type(name).__name__}",
+            hint="supported are URIs and e-mail addresses",
         )
     return name.value
 

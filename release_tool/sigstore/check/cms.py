@@ -16,6 +16,8 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 
 from release_tool.core.errors import CannotVerify
 from release_tool.sigstore.check.der import (
@@ -120,6 +122,20 @@ class SignedMessage:
             attributes=bytes([SET]) + attributes[1:],
             algorithm=named,
             signature=body(signature, OCTETS),
+        )
+
+    def claims(self, chain: tuple[Certificate, ...]) -> bool:
+        """Tell whether the message names an authority of these certificates in any of its parts.
+
+        Once in what is signed and twice beside it: whoever changes one leaves the others.
+        """
+        encoded = [one.public_bytes(Encoding.DER) for one in chain]
+        stated = read_attributes(self.attributes)[SIGNING_CERTIFICATE_V2]
+        return (
+            (self.issuer, self.serial_number)
+            == (chain[0].issuer.public_bytes(), chain[0].serial_number)
+            or names_certificate(stated, encoded[0])
+            or not set(encoded[:1]).isdisjoint(self.certificates)
         )
 
     def signed_by(self, certificate: bytes, key: object) -> bool:

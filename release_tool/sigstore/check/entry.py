@@ -5,45 +5,81 @@ https://github.com/sigstore/rekor (hashedrekord, dsse), rekor-tiles for their ve
 """
 
 import base64
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from release_tool.core.digest import Sha256
 from release_tool.core.documents import JsonObject, parse_json_object
 from release_tool.core.errors import CannotVerify
-from release_tool.sigstore.check.bundle import Bundle, Envelope, MessageSignature
+from release_tool.sigstore.check.bundle import (
+    DIGESTS,
+    Bundle,
+    Envelope,
+    LogEntry,
+    MessageSignature,
+)
 from release_tool.sigstore.check.certificate import SigningCertificate
 from release_tool.sigstore.check.refusal import mismatch, reading
+from release_tool.sigstore.check.signing import Algorithm
 
-KEY_DETAILS = "PKIX_ECDSA_P256_SHA_256"
+Cover = Callable[[Algorithm], bytes]
+"""Gives what a way of signing signs: the digest of the file, or of an envelope's signed bytes."""
 
 
-def check_entry(bundle: Bundle, certificate: SigningCertificate, digest: Sha256) -> None:
+def check_entry(
+    bundle: Bundle,
+    entry: LogEntry,
+    certificate: SigningCertificate,
+    algorithms: tuple[Algorithm, ...],
+    cover: Cover,
+) -> tuple[Algorithm, ...]:
     """Refuse a log entry that was made for another signature (cf. CVE-2022-36056).
 
-    `digest` is of what the signature covers: the signed file, or an envelope's signed bytes.
+    Returns those of `algorithms` that the entry leaves, all of one digest.
     The kinds are those that logs take and clients verify. Rekor v2 took one more before its version
     2.3, dsse 0.0.2, which sigstore-js asks for still; sigstore-python and sigstore-java refuse it.
     """
-    entry = bundle.entry
     with reading("the log entry's body"):
         body = parse_json_object(entry.body, "the log entry's body")
-    match (entry.kind, entry.version, bundle.content):
-        case ("hashedrekord", "0.0.1", MessageSignature()):
-            expected = hashedrekord_v1(bundle, certificate, digest)
-        case ("hashedrekord", "0.0.2", _):
-            expected = hashedrekord_v2(bundle, certificate, digest)
-        case ("dsse", "0.0.1", Envelope(payload=payload)):
-            expected = dsse_v1(bundle, certificate, payload, body)
-        case _:
-            raise CannotVerify(f"log entries {entry.kind} {entry.version} are not supported here")
-    difference = first_difference(expected, body, "the log entry's body")
-    if difference is not None:
-        where, wanted, found = difference
+    left: list[Algorithm] = []
+    differences = []
+    for algorithm in algorithms:
+        if left and algorithm.hash != left[0].hash:
+            continue
+        spec = expected_spec(bundle, entry, certificate, body, algorithm, cover)
+        expected = {"apiVersion": entry.version, "kind": entry.kind, "spec": spec}
+        difference = first_difference(expected, body, "the log entry's body")
+        if difference is None:
+            left.append(algorithm)
+        else:
+            differences.append(difference)
+    if not left:
+        where, wanted, found = differences[0]
         raise mismatch(where, expected=wanted, actual=found)
+    return tuple(left)
+
+
+def expected_spec(
+    bundle: Bundle,
+    entry: LogEntry,
+    certificate: SigningCertificate,
+    body: JsonObject,
+    algorithm: Algorithm,
+    cover: Cover,
+) -> JsonObject:
+    """Give what a log notes of such a signature in an entry of that kind and version."""
+    match (entry.kind, entry.version, bundle.content):
+        case ("hashedrekord", "0.0.1", MessageSignature()) if algorithm.hash:
+            return hashedrekord_v1(bundle, certificate, algorithm.hash, cover(algorithm))
+        case ("hashedrekord", "0.0.2", _) if algorithm.hash:
+            return hashedrekord_v2(bundle, certificate, algorithm, cover(algorithm))
+        case ("dsse", "0.0.1", Envelope(payload=payload)):
+            return dsse_v1(bundle, certificate, payload, body)
+    by = "" if algorithm.hash else f" by keys of the kind {algorithm.details}"
+    raise CannotVerify(f"log entries {entry.kind} {entry.version}{by} are not supported here")
 
 
 def first_difference(expected: Any, actual: Any, where: str) -> tuple[str, Any, Any] | None:
@@ -59,11 +95,6 @@ def first_difference(expected: Any, actual: Any, where: str) -> tuple[str, Any, 
     return next((found for pair in pairs if (found := first_difference(*pair))), None)
 
 
-def document(bundle: Bundle, spec: JsonObject) -> JsonObject:
-    """Frame a body of the entry's own kind and version."""
-    return {"apiVersion": bundle.entry.version, "kind": bundle.entry.kind, "spec": spec}
-
-
 def base64_text(content: bytes) -> str:
     """Encode bytes as JSON carries them."""
     return base64.b64encode(content).decode()
@@ -75,44 +106,47 @@ def pem_text(certificate: SigningCertificate) -> str:
     return base64_text(certificate.parsed.public_bytes(Encoding.PEM))
 
 
-def verifier_v2(certificate: SigningCertificate) -> JsonObject:
+def verifier_v2(certificate: SigningCertificate, algorithm: Algorithm) -> JsonObject:
     """State the signer's certificate and algorithm as Rekor v2 does."""
     return {
-        "keyDetails": KEY_DETAILS,
+        "keyDetails": algorithm.details,
         "x509Certificate": {"rawBytes": base64_text(certificate.der)},
     }
 
 
-def hashedrekord_v1(bundle: Bundle, certificate: SigningCertificate, digest: Sha256) -> JsonObject:
-    """Give the body that Rekor v1 logs for a signed file."""
-    spec = {
-        "data": {"hash": {"algorithm": "sha256", "value": digest.hex}},
+def hashedrekord_v1(
+    bundle: Bundle, certificate: SigningCertificate, algorithm: str, digest: bytes
+) -> JsonObject:
+    """Give what Rekor v1 logs for a signed file."""
+    return {
+        "data": {"hash": {"algorithm": algorithm, "value": digest.hex()}},
         "signature": {
             "content": base64_text(bundle.content.signature),
             "publicKey": {"content": pem_text(certificate)},
         },
     }
-    return document(bundle, spec)
 
 
-def hashedrekord_v2(bundle: Bundle, certificate: SigningCertificate, digest: Sha256) -> JsonObject:
-    """Give the body that Rekor v2 logs for a signed file, or for an envelope's signed bytes."""
-    spec = {
+def hashedrekord_v2(
+    bundle: Bundle, certificate: SigningCertificate, algorithm: Algorithm, digest: bytes
+) -> JsonObject:
+    """Give what Rekor v2 logs for a signed file, or for an envelope's signed bytes."""
+    name = next(name for name, known in DIGESTS.items() if known == (algorithm.hash, len(digest)))
+    return {
         "hashedRekordV002": {
-            "data": {"algorithm": "SHA2_256", "digest": base64_text(bytes.fromhex(digest.hex))},
+            "data": {"algorithm": name, "digest": base64_text(digest)},
             "signature": {
                 "content": base64_text(bundle.content.signature),
-                "verifier": verifier_v2(certificate),
+                "verifier": verifier_v2(certificate, algorithm),
             },
         }
     }
-    return document(bundle, spec)
 
 
 def dsse_v1(
     bundle: Bundle, certificate: SigningCertificate, payload: bytes, body: JsonObject
 ) -> JsonObject:
-    """Give the body that Rekor v1 logs for an envelope.
+    """Give what Rekor v1 logs for an envelope.
 
     Its `envelopeHash` is over JSON that was not kept, so that one is taken as it stands; payload,
     signature and certificate, which are all that the envelope says, are compared.
@@ -126,4 +160,4 @@ def dsse_v1(
     }
     if isinstance(logged, dict) and "envelopeHash" in logged:
         spec["envelopeHash"] = logged["envelopeHash"]
-    return document(bundle, spec)
+    return spec

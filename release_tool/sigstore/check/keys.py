@@ -1,4 +1,4 @@
-"""Public keys and their signatures, in the algorithms of Sigstore's registry that logs use.
+"""Public keys and their signatures, in the algorithms of Sigstore's registry.
 
 Knows no certificate and no log; says whether bytes were signed by a key.
 https://github.com/sigstore/architecture-docs/blob/main/algorithm-registry.md

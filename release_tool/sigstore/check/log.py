@@ -25,12 +25,7 @@ def find_log(entry: LogEntry, anchors: Anchors) -> Log:
         if log.key_id == entry.log_id:
             return log
     known = ", ".join(f"{log.key_id.hex()} ({log.url})" for log in anchors.logs)
-    raise mismatch(
-        "the transparency log",
-        expected=known,
-        actual=entry.log_id.hex(),
-        hint="was it signed with another Sigstore instance? see --sigstore and --trusted-root",
-    )
+    raise anchors.unknown("the transparency log", expected=known, actual=entry.log_id.hex())
 
 
 def check_promise(entry: LogEntry, log: Log) -> datetime | None:

@@ -5,14 +5,14 @@ https://github.com/sigstore/protobuf-specs, sigstore_trustroot.proto
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
 from cryptography.x509 import Certificate, load_der_x509_certificate
 
 from release_tool.core.documents import JsonObject, parse_json_object
-from release_tool.core.errors import InputError
+from release_tool.core.errors import CannotVerify, InputError, NotVerified
 from release_tool.sigstore.check.fields import (
     read_list,
     read_moment,
@@ -21,6 +21,7 @@ from release_tool.sigstore.check.fields import (
     read_text,
 )
 from release_tool.sigstore.check.keys import SUPPORTED, LogKey
+from release_tool.sigstore.check.refusal import mismatch, show
 from release_tool.sigstore.trust.instance import TrustedRoot
 
 HASH_ALGORITHM = "SHA2_256"
@@ -109,35 +110,81 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchors:
-    """Everything that a trusted root makes a verifier believe."""
+    """Everything that a trusted root makes a verifier believe, and therefore demand.
+
+    Without logs the time stamps of its authorities are demanded in place of log entries. A root
+    that is `installed` may be older than a service that it does not name.
+    """
 
     logs: tuple[Log, ...]
     ct_logs: tuple[Log, ...]
     authorities: tuple[Authority, ...]
     timestamp_authorities: tuple[Authority, ...]
+    installed: bool = False
+
+    @property
+    def newest(self) -> date:
+        """The day on which the youngest of its services began, which the root is no older than."""
+        logs, authorities = (*self.logs, *self.ct_logs), self.authorities
+        windows = [one.window for one in logs]
+        windows += [one.window for one in (*authorities, *self.timestamp_authorities)]
+        return max(window.start for window in windows).date()
+
+    def unknown(self, what: str, *, expected: object, actual: object) -> NotVerified | CannotVerify:
+        """Make the refusal of a service that the root does not name.
+
+        A root given by hand says whom to believe; one that was installed cannot know what began
+        after it, so that the evidence may be as good as any.
+        """
+        if not self.installed:
+            hint = "was it signed with another Sigstore instance? see --sigstore, --trusted-root"
+            return mismatch(what, expected=expected, actual=actual, hint=hint)
+        return CannotVerify(
+            f"{what} is not known here: {show(actual)}; cannot judge: this root came with the "
+            f"package, and the newest service in it is of {self.newest.isoformat()}",
+            hint="verify without --offline, or carry over what `release-tool trusted-root` prints "
+            "and name it by --trusted-root; else it is another Sigstore instance's",
+        )
 
 
 @lru_cache(maxsize=8)
-def parse_root(root: TrustedRoot) -> Anchors:
-    """Read a trusted root once, however many files are verified by it; raises `InputError`.
+def parse_roots(root: TrustedRoot) -> tuple[Anchors, ...]:
+    """Read trusted roots once, however many files are verified by them; raises `InputError`.
 
     Unknown fields are passed over here, unlike in a bundle: the root is believed, and a newer one
     may say more than this version understands.
     """
-    where = f"the trusted root ({root.source})"
-    document = parse_json_object(root.content, where)
+    documents = enumerate(root.documents, 1)
+    several = f", line {{}} of {len(root.documents)}" if len(root.documents) > 1 else ""
+    return tuple(
+        parse_root(content, f"the trusted root ({root.source}{several.format(line)})", root)
+        for line, content in documents
+    )
+
+
+def parse_root(content: bytes, where: str, root: TrustedRoot) -> Anchors:
+    """Read one root; what it must name is a certificate authority, and who dates a signature.
+
+    1. Logs and CT logs are named both or not at all, as Sigstore's instances have them: one that
+       lost a part must not demand less than the whole did.
+    2. Without logs there must be time-stamp authorities.
+    """
+    document = parse_json_object(content, where)
     anchors = Anchors(
         parse_logs(document, "tlogs", where),
         parse_logs(document, "ctlogs", where),
         parse_authorities(document, "certificateAuthorities", where),
         parse_authorities(document, "timestampAuthorities", where),
+        installed=root.installed,
     )
-    for kind, found in (
-        ("transparency log", anchors.logs),
-        ("certificate transparency log", anchors.ct_logs),
-        ("certificate authority", anchors.authorities),
+    logged = bool(document.get("tlogs") or document.get("ctlogs"))
+    for kind, needed, found in (
+        ("transparency log", logged, anchors.logs),
+        ("certificate transparency log", logged, anchors.ct_logs),
+        ("certificate authority", True, anchors.authorities),
+        ("log and no time-stamp authority", not logged, anchors.timestamp_authorities),
     ):
-        if not found:
+        if needed and not found:
             raise InputError(f"{where} names no {kind} that this version can use")
     return anchors
 

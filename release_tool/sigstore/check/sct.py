@@ -42,7 +42,7 @@ def check_sct(
     log = next((log for log in anchors.ct_logs if log.key_id == stamp.log_id), None)
     if log is None:
         known = ", ".join(log.key_id.hex() for log in anchors.ct_logs)
-        raise mismatch("the certificate's CT log", expected=known, actual=stamp.log_id.hex())
+        raise anchors.unknown("the certificate's CT log", expected=known, actual=stamp.log_id.hex())
     with reading("the signed certificate timestamp"):
         time = stamp.timestamp.replace(tzinfo=UTC)
         message = signed_bytes(stamp, certificate.parsed, issuer, time)

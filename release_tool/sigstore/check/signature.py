@@ -10,19 +10,15 @@ log, and passes things that must be refused here. The tests hold it against this
 oracle: what is accepted here, it accepts.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from release_tool.core.digest import Sha256
-from release_tool.core.errors import NotVerified
-from release_tool.sigstore.check.bundle import FIRST_VERSION, Bundle, Envelope
+from release_tool.core.errors import CannotVerify, NotVerified
+from release_tool.sigstore.check.bundle import FIRST_VERSION, Bundle, Envelope, LogEntry
 from release_tool.sigstore.check.certificate import (
     Issuance,
     SigningCertificate,
@@ -30,21 +26,21 @@ from release_tool.sigstore.check.certificate import (
     find_issuances,
     open_certificate,
 )
+from release_tool.sigstore.check.choice import choose_root
 from release_tool.sigstore.check.claims import Claims, read_claims
-from release_tool.sigstore.check.entry import check_entry
+from release_tool.sigstore.check.entry import Cover, check_entry
 from release_tool.sigstore.check.log import check_inclusion, check_promise, find_log
 from release_tool.sigstore.check.policy import check_policy
 from release_tool.sigstore.check.refusal import mismatch
 from release_tool.sigstore.check.root import Anchors, Log, Window, choose_listing
 from release_tool.sigstore.check.sct import check_sct
+from release_tool.sigstore.check.signing import Algorithm, algorithms_of
 from release_tool.sigstore.check.timestamps import Stamped, check_timestamps
 from release_tool.sigstore.trust.signer import ExpectedSigner
 
 Report = Callable[[int, str], None]
-
-CURVE = "secp256r1"
-EARLY_CURVE = "secp384r1"
-"""What sigstore-python before 2.0 used with SHA-256, always in bundles of version 0.1."""
+HashSigned = Callable[[str], bytes]
+"""Gives the signed file's digest by an algorithm, named as in `hashlib`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +48,13 @@ class VerifiedSignature:
     """A bundle that holds: what it says, of whom, and the earliest time (UTC) it was signed by.
 
     `payload` is the statement that was signed, or None where a file was; `dated_by` are the
-    services that vouch for the time, by name.
+    services that vouch for the time, by name. Under a root that names no log there is no entry.
     """
 
     claims: Claims
     signed_at: datetime
-    log: Log
-    log_index: int
+    log: Log | None
+    log_index: int | None
     dated_by: frozenset[str]
     payload: bytes | None
     payload_type: str | None
@@ -66,43 +62,48 @@ class VerifiedSignature:
 
 def verify_signature(
     bundle: Bundle,
-    digest: Sha256 | None,
+    hash_signed: HashSigned | None,
     signer: ExpectedSigner,
-    anchors: Anchors,
+    roots: tuple[Anchors, ...],
     report: Report,
 ) -> VerifiedSignature:
     """Climb steps 3 to 9 with a bundle; `report` is called with each step's number and finding.
 
-    `digest` is of the signed file and unused for an envelope. Raises `NotVerified` and
+    `hash_signed` is of the signed file and unused for an envelope. Raises `NotVerified` and
     `CannotVerify`. Times come first, since every later step asks what held when it was signed.
+    What one of `roots` names is demanded whole: log entries, CT logs, or else time stamps.
     """
     certificate = open_certificate(bundle.certificate)
-    log = find_log(bundle.entry, anchors)
-    check_inclusion(bundle.entry, log)  # the first half of (5): it asks for no time
+    algorithms = algorithms_of(certificate.key, early=bundle.media_type == FIRST_VERSION)
+    anchors = choose_root(certificate, roots)
+    logged = find_entry(bundle, anchors)  # the first half of (5): it asks for no time
     stamps = check_timestamps(bundle.timestamps, bundle.content.signature, anchors)
-    promised = check_promise(bundle.entry, log)
-    times = signing_times(stamps, promised)
-    log = choose_listing(log, anchors.logs, times)
+    promised = None if logged is None else check_promise(*logged)
+    times = signing_times(stamps, promised, bundle, anchors)
     # (3) Who issued the certificate, and could it sign at those times?
     check_profile(certificate)
-    check_curve(bundle, certificate)
     issuances = find_issuances(certificate, anchors, times)
     check_chain(bundle, anchors)
     report(3, f"issued by {issuances[0].authority.name}, valid when it was used")
     # (4) Was the certificate made public?
-    ct_log, published = check_sct(certificate, issuances[0].issuer, anchors)
-    ct_log = choose_listing(ct_log, anchors.ct_logs, (published, *times))
-    report(4, f"recorded at {published.isoformat()}")
+    report(4, check_publication(certificate, issuances[0], anchors, times))
     # (5) The entry is in the log; is it about this signature?
-    check_entry(bundle, certificate, signed_digest(bundle, digest))
-    report(5, f"entry {bundle.entry.index} of {log.url or log.key_id.hex()}")
+    cover = make_cover(bundle, hash_signed)
+    if logged is None:
+        report(5, "not asked: the trusted root names no log")
+    else:
+        entry, log = logged[0], choose_listing(logged[1], anchors.logs, times)
+        algorithms = check_entry(bundle, entry, certificate, algorithms, cover)
+        check_log_window("the transparency log", log, times)
+        logged = entry, log
+        report(5, f"entry {entry.index} of {log.url or log.key_id.hex()}")
     # (6) Carried out above; said here, in the order of the ladder.
-    report(6, describe_times(stamps, promised))
+    report(6, describe_times(stamps, promised, len(bundle.timestamps)))
     # (7) Did the trusted root still believe each service at the time?
-    check_windows(times, published, issuances, stamps, (log, ct_log))
+    check_windows(times, issuances, stamps)
     report(7, "log, CT log and authorities were valid at the time of signing")
     # (8) Did the certificate's key sign this?
-    check_signature(bundle, certificate, digest)
+    check_signature(bundle, certificate, algorithms, cover)
     report(8, "made by the certificate's key")
     # (9) And is the signer the expected one?
     claims = read_claims(certificate)
@@ -111,20 +112,61 @@ def verify_signature(
     return VerifiedSignature(
         claims=claims,
         signed_at=min(times),
-        log=log,
-        log_index=bundle.entry.index,
-        dated_by=name_witnesses(stamps, log if promised else None),
+        log=logged and logged[1],
+        log_index=logged and logged[0].index,
+        dated_by=name_witnesses(stamps, logged[1] if logged and promised else None),
         payload=None if envelope is None else envelope.payload,
         payload_type=None if envelope is None else envelope.payload_type,
     )
 
 
-def signing_times(stamps: tuple[Stamped, ...], promised: datetime | None) -> tuple[datetime, ...]:
+def check_publication(
+    certificate: SigningCertificate,
+    issuance: Issuance,
+    anchors: Anchors,
+    times: tuple[datetime, ...],
+) -> str:
+    """Refuse a certificate that no CT log recorded, where the root names one; say when it was."""
+    if not anchors.ct_logs:
+        return "not asked: the trusted root names no CT log"
+    log, published = check_sct(certificate, issuance.issuer, anchors)
+    log = choose_listing(log, anchors.ct_logs, (published, *times))
+    check_log_window("the CT log", log, (published, *times))
+    return f"recorded at {published.isoformat()}"
+
+
+def find_entry(bundle: Bundle, anchors: Anchors) -> tuple[LogEntry, Log] | None:
+    """Return the bundle's entry with its log, which it stands in; None where the root names none.
+
+    An entry of a log that the root does not name is refused, whether it names others or none.
+    """
+    if bundle.entry is None:
+        if anchors.logs:
+            raise CannotVerify(
+                "the bundle has no log entry, and the trusted root names a log: expected one",
+                hint="a private repository's bundle is held against GitHub's own root: see "
+                "`gh attestation trusted-root` and --trusted-root",
+            )
+        return None
+    log = find_log(bundle.entry, anchors)
+    check_inclusion(bundle.entry, log)
+    return bundle.entry, log
+
+
+def signing_times(
+    stamps: tuple[Stamped, ...], promised: datetime | None, bundle: Bundle, anchors: Anchors
+) -> tuple[datetime, ...]:
     """Return every time that was vouched for; at least one is needed."""
     times = (*(stamp.time for stamp in stamps), *(() if promised is None else (promised,)))
-    if not times:
+    if times:
+        return times
+    if not bundle.timestamps:
         raise NotVerified("nothing that is trusted says when the signature was made")
-    return times
+    raise anchors.unknown(
+        "the authority of the time stamp",
+        expected=", ".join(one.name for one in anchors.timestamp_authorities) or "none",
+        actual="another one, whose word is nothing here",
+    )
 
 
 def name_witnesses(stamps: tuple[Stamped, ...], log: Log | None) -> frozenset[str]:
@@ -133,11 +175,14 @@ def name_witnesses(stamps: tuple[Stamped, ...], log: Log | None) -> frozenset[st
     return frozenset(names if log is None else {*names, f"the log {log.url}"})
 
 
-def describe_times(stamps: tuple[Stamped, ...], promised: datetime | None) -> str:
-    """Say who vouches for which time."""
+def describe_times(stamps: tuple[Stamped, ...], promised: datetime | None, carried: int) -> str:
+    """Say who vouches for which time, and how many stamps of the `carried` ones count nothing."""
     said = [f"{stamp.time.isoformat()} by {stamp.authority.name}" for stamp in stamps]
     if promised is not None:
         said.append(f"{promised.isoformat()} by the log")
+    if carried > len(stamps):
+        strange = carried - len(stamps)
+        said.append(f"{strange} by an authority that the trusted root does not name, not counted")
     return "; ".join(said)
 
 
@@ -157,38 +202,46 @@ def check_chain(bundle: Bundle, anchors: Anchors) -> None:
         raise NotVerified("the bundle carries a certificate that the trusted root does not have")
 
 
-def signed_digest(bundle: Bundle, digest: Sha256 | None) -> Sha256:
-    """Return the digest of what the signature covers."""
-    if isinstance(bundle.content, Envelope):
-        return Sha256.of_bytes(bundle.content.signed_bytes)
-    if digest is None:
-        raise NotVerified("the bundle signs a file, where a signed statement was expected")
-    return digest
+def make_cover(bundle: Bundle, hash_signed: HashSigned | None) -> Cover:
+    """Return what gives the digest that each way of signing covers, or the message itself."""
+    content = bundle.content
+
+    def cover(algorithm: Algorithm) -> bytes:
+        if isinstance(content, Envelope):
+            message = content.signed_bytes
+            return hashlib.new(algorithm.hash, message).digest() if algorithm.hash else message
+        if hash_signed is None:
+            raise NotVerified("the bundle signs a file, where a signed statement was expected")
+        if algorithm.hash is None:
+            raise CannotVerify(
+                f"signatures of files by keys of the kind {algorithm.details} cannot be judged "
+                "here, only of statements"
+            )
+        return hash_signed(algorithm.hash)
+
+    return cover
 
 
 def check_windows(
-    times: tuple[datetime, ...],
-    published: datetime,
-    issuances: tuple[Issuance, ...],
-    stamps: tuple[Stamped, ...],
-    logs: tuple[Log, Log],
+    times: tuple[datetime, ...], issuances: tuple[Issuance, ...], stamps: tuple[Stamped, ...]
 ) -> None:
-    """Refuse what was done by a service outside the period that the trusted root gives it.
+    """Refuse what an authority did outside the period that the trusted root gives it.
 
     A key that leaked after its retirement can sign anything, with any date of its own; the times
     are therefore held against every service's period, not only against that of who said them.
     """
-    log, ct_log = logs
-    for time in times:
-        check_window("the transparency log", log.window, time)
-        check_window("the CT log", ct_log.window, time)
-    check_window("the CT log", ct_log.window, published)
     for stamp in stamps:
         check_window("the time-stamp authority", stamp.authority.window, stamp.time)
     for time in times:
         windows = [one.authority.window for one in issuances if one.valid_at(time)]
         if not any(window.holds(time) for window in windows):
             check_window("the certificate authority", windows[0], time)
+
+
+def check_log_window(service: str, log: Log, times: tuple[datetime, ...]) -> None:
+    """Refuse times outside the period that the trusted root gives a log."""
+    for time in times:
+        check_window(service, log.window, time)
 
 
 def check_window(service: str, window: Window, time: datetime) -> None:
@@ -201,21 +254,14 @@ def check_window(service: str, window: Window, time: datetime) -> None:
         )
 
 
-def check_curve(bundle: Bundle, certificate: SigningCertificate) -> None:
-    """Refuse a key on another curve than the one that Sigstore pairs with SHA-256."""
-    curve = certificate.key.curve.name
-    if curve != CURVE and (curve != EARLY_CURVE or bundle.media_type != FIRST_VERSION):
-        raise mismatch("curve of the signer's key", expected=CURVE, actual=curve)
-
-
-def check_signature(bundle: Bundle, certificate: SigningCertificate, digest: Sha256 | None) -> None:
-    """Refuse a signature (ECDSA with SHA-256) that the certificate's key did not make."""
-    algorithm = ec.ECDSA(Prehashed(hashes.SHA256()))
-    covered = bytes.fromhex(signed_digest(bundle, digest).hex)
-    try:
-        certificate.key.verify(bundle.content.signature, covered, algorithm)
-    except InvalidSignature as error:
-        what = "the statement" if isinstance(bundle.content, Envelope) else f"the file {digest}"
-        raise NotVerified(
-            f"the signature over {what} was not made by the certificate's key"
-        ) from error
+def check_signature(
+    bundle: Bundle,
+    certificate: SigningCertificate,
+    algorithms: tuple[Algorithm, ...],
+    cover: Cover,
+) -> None:
+    """Refuse a signature that the certificate's key made in none of these ways."""
+    signature = bundle.content.signature
+    if not any(one.signed(certificate.key, signature, cover(one)) for one in algorithms):
+        what = "the statement" if isinstance(bundle.content, Envelope) else "the file"
+        raise NotVerified(f"the signature over {what} was not made by the certificate's key")

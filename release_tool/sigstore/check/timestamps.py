@@ -1,7 +1,8 @@
 """Step 6: when the signature was made, by time-stamp authorities that the trusted root names.
 
-A time stamp that is there must verify, or the bundle is refused: one that may be broken or left
-out at will protects nobody. The log's own promise is `log`'s. RFC 3161, RFC 5816
+A time stamp that claims one of these must verify, or the bundle is refused: one that may be broken
+or left out at will protects nobody. Another authority's says nothing here, and is not counted. The
+log's own promise is `log`'s. RFC 3161, RFC 5816
 """
 
 import hashlib
@@ -39,20 +40,20 @@ class Stamped:
 def check_timestamps(
     timestamps: tuple[bytes, ...], signature: bytes, anchors: Anchors
 ) -> tuple[Stamped, ...]:
-    """Return the time that each stamp gives the signature; refuse if one does not verify.
+    """Return the time that each stamp of a known authority gives the signature.
 
-    One authority stamps a signature once; a second stamp might be the first in other bytes.
+    Refuses if one of them does not verify. One authority stamps a signature once; a second stamp
+    might be the first in other bytes.
     """
-    if timestamps and not anchors.timestamp_authorities:
-        raise NotVerified("the bundle has a time stamp, but the trusted root names no authority")
-    stamps = tuple(check_timestamp(stamp, signature, anchors) for stamp in timestamps)
+    found = (check_timestamp(stamp, signature, anchors) for stamp in timestamps)
+    stamps = tuple(stamp for stamp in found if stamp is not None)
     if len({stamp.authority.chain[0] for stamp in stamps}) != len(stamps):
         raise NotVerified("the bundle has two time stamps of one authority")
     return stamps
 
 
-def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
-    """Find the authority that signed this stamp over this signature.
+def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped | None:
+    """Find the authority that signed this stamp over this signature; None for an unknown one.
 
     Where the root lists one authority twice, the listing that was valid at the time is meant.
     """
@@ -69,10 +70,17 @@ def check_timestamp(der: bytes, signature: bytes, anchors: Anchors) -> Stamped:
         if covers(imprint, signature) and stamped_by(message, time, authority)
     ]
     if not signers:
+        if not any(message.claims(chain) for chain in known_chains(anchors)):
+            return None
         names = ", ".join(authority.name for authority in anchors.timestamp_authorities)
         raise NotVerified(f"a time stamp is not over this signature, or not by any of {names}")
     valid = [authority for authority in signers if authority.window.holds(time)]
     return Stamped(time, (valid or signers)[0])
+
+
+def known_chains(anchors: Anchors) -> tuple[tuple[x509.Certificate, ...], ...]:
+    """List the certificates of each authority, the one that signs time stamps first."""
+    return tuple(authority.chain for authority in anchors.timestamp_authorities)
 
 
 def covers(imprint: MessageImprint, signature: bytes) -> bool:

@@ -3,6 +3,7 @@
 Reads trusted roots and signing configurations; judging a signature by them happens in `verify`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ from release_tool.core.files import read_limited
 from release_tool.core.progress import SILENT, Progress
 
 TRUST_FILE_LIMIT_BYTES = 4 * 1024 * 1024
+MAX_ROOTS = 16
 TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 TRUSTED_ROOT_TYPES = (
     TRUSTED_ROOT_TYPE,
@@ -33,10 +35,20 @@ TUF_REPOSITORIES = {
 
 @dataclass(frozen=True, slots=True)
 class TrustedRoot:
-    """What a verifier believes: the JSON of a Sigstore trusted root, and where it came from."""
+    """What a verifier believes: the JSON of a Sigstore trusted root, and where it came from.
+
+    `content` may hold several roots, one a line. One that is `installed` came with a package, and
+    may be older than what it is asked to judge.
+    """
 
     content: bytes
     source: str
+    installed: bool = False
+
+    @property
+    def documents(self) -> tuple[bytes, ...]:
+        """Each root's own JSON."""
+        return split_roots(self.content, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +90,9 @@ def open_trusted_root(
 ) -> TrustedRoot:
     """Return the trusted root of `production` or `staging`, or the one in a file.
 
-    A file is a trusted root or a client trust config. Offline, the named ones are those that the
-    installed sigstore package carries: nothing is read from a cache and nothing from the network.
+    A file is a trusted root, several of them, one a line, or a client trust config. Offline, the
+    named ones are those that the installed sigstore package carries: nothing is read from a cache
+    and nothing from the network.
     Raises `InputError` for a file that is no trusted root, and as `fetch_targets` does.
     """
     if source not in TUF_REPOSITORIES:
@@ -87,24 +100,44 @@ def open_trusted_root(
         return trusted_root_of(content, str(source))
     name = str(source)
     if offline:
-        return trusted_root_of(installed(name, TRUSTED_ROOT), f"{name}, as installed")
+        return TrustedRoot(installed(name, TRUSTED_ROOT), f"{name}, as installed", installed=True)
     content = fetch_documents(name, (TRUSTED_ROOT,), progress)[TRUSTED_ROOT]
     return trusted_root_of(content, f"{name}, by TUF")
 
 
 def trusted_root_of(content: bytes, source: str) -> TrustedRoot:
     """Recognise a trusted root, or take it out of a client trust config."""
-    document = parse_json_object(content, source)
-    media_type = document.get("mediaType")
-    if media_type in TRUSTED_ROOT_TYPES:
+    documents = [parse_json_object(each, source) for each in split_roots(content, source)]
+    if all(document.get("mediaType") in TRUSTED_ROOT_TYPES for document in documents):
         return TrustedRoot(content, source)
-    inner = document.get("trustedRoot")
-    if media_type == TRUST_CONFIG_TYPE and isinstance(inner, dict):
+    media_type, inner = documents[0].get("mediaType"), documents[0].get("trustedRoot")
+    if len(documents) == 1 and media_type == TRUST_CONFIG_TYPE and isinstance(inner, dict):
         return trusted_root_of(encode_json(inner), source)
     raise InputError(
         f"{source} is neither a Sigstore trusted root nor a client trust config",
         hint=f"its mediaType should be {TRUSTED_ROOT_TYPE} or {TRUST_CONFIG_TYPE}",
     )
+
+
+def split_roots(content: bytes, source: str) -> tuple[bytes, ...]:
+    """Take JSON lines apart, which begin with a line that is a document of its own.
+
+    So `gh attestation trusted-root` prints the roots that it knows. Raises `InputError` for more
+    lines than anybody has roots.
+    """
+    lines = tuple(line for line in content.split(b"\n") if line.strip())
+    if len(lines) < 2 or not is_document(lines[0]):
+        return (content,)
+    if len(lines) > MAX_ROOTS:
+        raise InputError(f"{source} holds {len(lines)} trusted roots, more than {MAX_ROOTS}")
+    return lines
+
+
+def is_document(line: bytes) -> bool:
+    """Tell whether a line is a JSON object of its own, and not the beginning of a longer one."""
+    with suppress(InputError):
+        return bool(parse_json_object(line, "the line"))
+    return False
 
 
 def installed(name: str, document: str) -> bytes:
