@@ -12,7 +12,7 @@ from release_tool.core.names import Destination
 from release_tool.core.progress import SILENT, Progress
 from release_tool.github.attestation import keep_bundle
 from release_tool.github.client import GitHub
-from release_tool.github.download import fetch_release
+from release_tool.github.download import fetch_release, fetch_release_attestations
 from release_tool.github.remote import DraftRelease, PublishedRelease
 from release_tool.github.target import Ready
 from release_tool.github.transaction import publish_release
@@ -22,6 +22,7 @@ from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.verify.attested import AttestedRelease, check_attestations, name_files
 from release_tool.verify.evidence import Evidence, open_evidence
 from release_tool.verify.release import VerifiedRelease
 from release_tool.verify.verdict import verify_release
@@ -75,6 +76,8 @@ def upload_release(
         verified = fetch_and_verify(services, recipe, signer, root, progress=progress)
         with progress.stage("attestation"):
             keep_attestation(services.github, to, signed.evidence, progress)
+            if released.immutable:
+                check_attested(services, signed.evidence, root, progress)
     return released, verified
 
 
@@ -113,6 +116,21 @@ def fetch_and_verify(
             raise TryAgain(text, hint=RUN_AGAIN) from error
         with progress.stage("verify as a consumer"):
             return verify_release(open_evidence(quarantine, recipe), signer, root)
+
+
+def check_attested(
+    services: Publication, evidence: Evidence, root: TrustedRoot, progress: Progress
+) -> None:
+    """Hold what was published against what GitHub attests of an immutable release.
+
+    GitHub may take its time, and the trusted root need not name its instance: then it is said.
+    Raises `NotVerified` where GitHub attests other bytes.
+    """
+    to = services.to
+    found = fetch_release_attestations(services.source, to.repo, evidence.digest)
+    release = AttestedRelease(to.repo, to.tag)
+    said = check_attestations(found, release, name_files(evidence), root)
+    progress.note(f"GitHub {said or 'does not attest the immutable release yet'}")
 
 
 def keep_attestation(

@@ -31,6 +31,7 @@ COMMANDS = {
     "fetch": "Download a release, verify it, then install the model.",
     "diff": "Say what changed between two models.",
     "register": "Enter a verified release into a consumer's registry.",
+    "trusted-root": "Print the current trusted root, to verify by it without a network.",
     "inspect": "Print what a bundle, a manifest or a model says; verifies nothing.",
 }
 
@@ -47,7 +48,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         with quitting_at_once():
-            module = importlib.import_module(f"release_tool.cli.commands.{cmd_name}")
+            name = cmd_name.replace("-", "_")
+            module = importlib.import_module(f"release_tool.cli.commands.{name}")
         command: click.Command = module.command
         return command
 

@@ -3,8 +3,9 @@
 Loads what judges; the options are declared in `verify`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import EvidenceOptions, SignerOptions, TrustOptions
@@ -12,11 +13,14 @@ from release_tool.cli.judge.judging import FindBundles, Judge, Prove, Rebuild
 from release_tool.cli.judge.verdicts import show_outcomes
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
+from release_tool.core.digest import Sha256
 from release_tool.core.errors import UsageError
 from release_tool.core.limits import BUNDLE_LIMIT_BYTES
-from release_tool.sigstore.trust.instance import open_trusted_root
+from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
 from release_tool.verify.evidence import read_evidence
 from release_tool.verify.locate import HashFile
+
+FindAttested = Callable[[Sha256, TrustedRoot], str | None]
 
 
 def verify_models(
@@ -36,9 +40,11 @@ def verify_models(
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     demands = belief.demands(settings, wanted.require)
     proofs = open_proofs(wanted, settings, state)
-    with open_bundles(wanted, asked.value, trust, hash_file, state) as find_bundles:
+    with open_bundles(wanted, asked.value, trust, hash_file, state) as (find_bundles, attest):
         held = belief.recipe(settings)
         judge = Judge(held, belief.signer, root, demands, find_bundles, hash_file, *proofs)
+        if attest is not None:
+            judge = replace(judge, attest=lambda digest: attest(digest, root))
         outcomes = judge.outcomes(models)
     show_outcomes(state, outcomes)
 
@@ -65,17 +71,20 @@ def open_proofs(
 @contextmanager
 def open_bundles(
     wanted: EvidenceOptions, api: str, trust: TrustOptions, hash_file: HashFile, state: State
-) -> Iterator[FindBundles | None]:
-    """Yield what finds a model's bundles: the one given, those at the origin, or nothing."""
+) -> Iterator[tuple[FindBundles | None, FindAttested | None]]:
+    """Yield what finds a model's bundles: the one given, those at the origin, or nothing.
+
+    At an origin also what holds the model against GitHub's own word of the release.
+    """
     if wanted.bundle is not None:
         content = read_evidence(wanted.bundle, BUNDLE_LIMIT_BYTES)
-        yield lambda _model, _digest: (content,)
+        yield (lambda _model, _digest: (content,)), None
     elif wanted.origin is None:
-        yield None
+        yield None, None
     elif trust.offline:
         raise UsageError("--offline and --from exclude each other")
     else:
         from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
 
-        with open_origin(wanted.origin, api, hash_file, state) as fetch:
-            yield fetch
+        with open_origin(wanted.origin, api, hash_file, state) as found:
+            yield found

@@ -265,12 +265,29 @@ def fetch_attestations(
     return encoded
 
 
-def list_attestations(api: ReadApi, repo: RepoSlug, digest: Sha256) -> list[JsonObject]:
+def fetch_release_attestations(api: ReadApi, repo: RepoSlug, digest: Sha256) -> tuple[bytes, ...]:
+    """Return what GitHub itself attests of immutable releases that have a file of this digest.
+
+    Nothing where GitHub has none, or does not tell: nobody demands them.
+    """
+    try:
+        found = list_attestations(api, repo, digest, "&predicate_type=release")
+    except (Declined, CannotVerify, TryAgain):
+        return ()
+    bundles = (item.get("bundle") for item in found)
+    return tuple(encode_json(bundle) for bundle in bundles if isinstance(bundle, dict))
+
+
+def list_attestations(
+    api: ReadApi, repo: RepoSlug, digest: Sha256, kind: str = ""
+) -> list[JsonObject]:
     """List what GitHub keeps for a digest; raises `CannotVerify` for more than are read.
+
+    `kind` narrows the question.
 
     One that is left out may say no, and whoever may store attestations decides how many there are.
     """
-    url: str | None = f"{api.api}/repos/{repo}/attestations/{digest}?per_page=30"
+    url: str | None = f"{api.api}/repos/{repo}/attestations/{digest}?per_page=30{kind}"
     headers = api.ask(OLDEST_VERSION)  # a newer one leaves the bundles themselves out
     found: list[JsonObject] = []
     for _ in range(MAX_PAGES):

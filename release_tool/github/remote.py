@@ -78,6 +78,7 @@ class PublishedRelease:
     tag: Tag
     url: str
     already: bool
+    immutable: bool = False
 
 
 def parse_repository(value: Any) -> RemoteRepository:

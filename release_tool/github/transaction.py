@@ -122,7 +122,8 @@ def conclude(run: Run, published: RemoteRelease) -> PublishedRelease:
                 f"{job.wanted.tag} was published at {commit}, not at {meant}",
                 hint="somebody made the git tag at the same time; look at the release on GitHub",
             )
-    return PublishedRelease(published.id, job.wanted.tag, published.url, already)
+    wanted, immutable = job.wanted.tag, published.immutable
+    return PublishedRelease(published.id, wanted, published.url, already, immutable)
 
 
 def abort_draft(github: GitHub, repo: RepoSlug, tag: Tag) -> bool:

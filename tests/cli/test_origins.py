@@ -58,7 +58,7 @@ def test_attestations_are_asked_for_by_the_digest_that_is_known_already(server):
     digest = Sha256("ab" * 32)
     route = server.get(f"{API}/repos/o/r/attestations/{digest}")
     route.respond(200, json={"attestations": [{"bundle": {"a": 1}}]})
-    with open_origin("o/r", API, lambda _path: (digest, 5), SILENT) as fetch:
+    with open_origin("o/r", API, lambda _path: (digest, 5), SILENT) as (fetch, _):
         assert len(fetch("/nonexistent/model.onnx", None)) == 1
     assert route.call_count == 1
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sigstore.models import ClientTrustConfig
 
+from release_tool.cli.main import cli
+from release_tool.cli.state import State
 from release_tool.core.documents import encode_json, parse_json_object
 from release_tool.core.errors import InputError, TryAgain
+from release_tool.sigstore.check.root import parse_roots
 from release_tool.sigstore.trust import instance
 from release_tool.sigstore.trust.instance import (
     SIGNING_CONFIG,
@@ -112,3 +116,20 @@ def test_offline_no_cache_is_read_or_made(home: Path, monkeypatch: pytest.Monkey
     assert list(home.iterdir()) == []
     monkeypatch.setenv("HOME", "/dev/null")
     assert open_trusted_root("production", offline=True).content
+
+
+def test_the_current_root_is_printed_as_one_line_that_verifies(
+    tuf, sigstore_trust_config: bytes, tmp_path: Path
+):
+    config = parse_json_object(sigstore_trust_config, "config")
+    tuf.targets[TRUSTED_ROOT] = encode_json(config["trustedRoot"])
+    tuf.publish()
+    printed = CliRunner().invoke(cli, ["trusted-root"], obj=State())
+    assert printed.exit_code == 0, printed.output
+    assert printed.output.count("\n") == 1
+    assert parse_json_object(printed.output.encode(), "printed") == config["trustedRoot"]
+    place = tmp_path / "root.jsonl"
+    place.write_text(printed.output)
+    (anchors,) = parse_roots(open_trusted_root(place, offline=True))
+    assert anchors.logs
+    assert not anchors.installed

@@ -16,7 +16,9 @@ from release_tool.cli.state import State
 from release_tool.cli.tokens import find_token
 from release_tool.core.errors import UsageError
 from release_tool.core.names import Destination
+from release_tool.github.download import fetch_release_attestations
 from release_tool.sigstore.trust.instance import open_trusted_root
+from release_tool.verify.attested import AttestedRelease, check_attestations, name_files
 from release_tool.verify.evidence import open_evidence
 from release_tool.verify.install import install_release
 from release_tool.verify.quarantine import open_quarantine
@@ -70,6 +72,15 @@ def command(
         with state.stage("verify"):
             evidence = open_evidence(place, recipe)
             verified = verify_release(evidence, belief.signer, root, belief.demands(settings))
+            attested = check_attestations(
+                fetch_release_attestations(source, wanted.repo, evidence.digest),
+                AttestedRelease(wanted.repo, wanted.tag),
+                name_files(evidence),
+                root,
+            )
         installed = install_release(evidence, verified, directory, recipe)
     rows = [*verdict_rows(verified, verbose=state.verbose), ("installed", str(installed))]
-    state.print_result({**verified.to_json(), "installed": str(installed)}, rows)
+    if attested is not None:
+        rows.append(("GitHub", attested))
+    document = {**verified.to_json(), "installed": str(installed), "attested": attested}
+    state.print_result(document, rows)

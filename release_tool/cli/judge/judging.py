@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
 
 FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
+Attest = Callable[[Sha256], str | None]
 Prove = Callable[[Evidence], "LineageReport"]
 Rebuild = Callable[[Evidence], dict[str, str]]
 
@@ -46,6 +47,7 @@ class Judgement:
     refusal: ReleaseToolError | None = None
     lineage: "LineageReport | None" = None
     reproduced_by: dict[str, str] | None = None
+    attested: str | None = None
 
     def to_json(self) -> JsonObject:
         """Describe the outcome for programs."""
@@ -63,6 +65,8 @@ class Judgement:
             document["lineage"] = {**proof, "skeleton_sha256": str(self.lineage.skeleton)}
         if self.reproduced_by is not None:
             document["reproduced_by"] = self.reproduced_by
+        if self.attested is not None:
+            document["attested"] = self.attested
         return document
 
 
@@ -81,6 +85,7 @@ class Judge:
     hash_file: HashFile = hash_model
     prove: Prove | None = None
     rebuild: Rebuild | None = None
+    attest: Attest | None = None
 
     def outcomes(self, models: Sequence[str]) -> list[Judgement]:
         """Take the verdicts on all models.
@@ -134,7 +139,8 @@ class Judge:
         """Prove what else was asked for of a model that is verified."""
         proof = self.prove(evidence) if self.prove else None
         made = self.rebuild(evidence) if self.rebuild else None
-        return Judgement(model, verified, lineage=proof, reproduced_by=made)
+        attested = self.attest(evidence.digest) if self.attest else None
+        return Judgement(model, verified, lineage=proof, reproduced_by=made, attested=attested)
 
     def gather(self, model: str) -> Iterator[Evidence]:
         """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.

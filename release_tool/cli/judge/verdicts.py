@@ -52,6 +52,8 @@ def outcome_rows(outcome: Judgement, state: State) -> list[Row]:
     if outcome.verified is None:
         return [("REFUSED", outcome.model), ("reason", str(outcome.refusal))]
     rows = verdict_rows(outcome.verified, verbose=state.verbose)
+    if outcome.attested is not None:
+        rows.append(("GitHub", outcome.attested))
     if outcome.lineage is not None:
         proof = f"{outcome.lineage.in_place} of {outcome.lineage.tensors} tensors in place"
         rows.append(("lineage", proof))

@@ -144,6 +144,7 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
     faults: Sequence[Fault] = (),
     commits: Mapping[str, str] | None = None,
     immutable: bool = False,
+    attester: Callable[[bytes, str], bytes] | None = None,
     list_lag: int = 0,
     push: bool = True,
     directory: Path | None = None,
@@ -155,7 +156,8 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
     """Run a stand-in with one repository for as long as the block lasts.
 
     `commits` maps branches to commit ids that exist there; `list_lag` hides a new draft from so
-    many listings; `push` is what the token may do. Assets are kept as files in `directory`, or in
+    many listings; `push` is what the token may do. `attester` signs, as an identity, what is stated
+    of an immutable release, and gives the bundle. Assets are kept as files in `directory`, or in
     a temporary one. `server` makes both origins, and `place` tells where the API and uploads are
     below the first; `lay_out` gives more routes for it.
     """
@@ -170,6 +172,7 @@ def start_github(  # noqa: PLR0913 - one keyword a behaviour
             commits=dict(commits or {}),
             push=push,
             immutable_setting=immutable,
+            attester=attester,
             list_lag=list_lag,
         )
         token = token or f"rehearsal_{secrets.token_hex(20)}"

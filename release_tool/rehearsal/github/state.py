@@ -9,18 +9,19 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from release_tool.rehearsal.exchange import Refusal
+from release_tool.rehearsal.github.attesting import PREDICATE, attest_release
 from release_tool.rehearsal.github.settings import Settings
 
 UPLOADED = "uploaded"
 STARTER = "starter"
-PREDICATES = {"provenance": "https://slsa.dev/provenance/v1"}
+PREDICATES = {"provenance": "https://slsa.dev/provenance/v1", "release": PREDICATE}
 """Short names of what an attestation may claim, as far as any is made here."""
 BAD_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
 VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+].*)?")
@@ -89,6 +90,7 @@ class GitHubState:
     tags: dict[str, str] = field(default_factory=dict)
     burnt: set[str] = field(default_factory=set)
     attestations: list[tuple[set[str], dict[str, Any]]] = field(default_factory=list)
+    attester: Callable[[bytes, str], bytes] | None = None
     latest: int | None = None
     settings: Settings = field(default_factory=Settings)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -221,6 +223,7 @@ class GitHubState:
         if self.immutable_setting:
             release.immutable = True
             self.burnt.add(release.tag)
+            attest_release(self, release, commit)
 
     def choose_latest(self, release: Release, wish: Any) -> None:
         """Mark the latest release as `make_latest` asks for it.

@@ -15,9 +15,9 @@ from release_tool.sigstore.check.der import UTF8_STRING, body
 from release_tool.sigstore.check.refusal import mismatch, reading
 
 ARC = "1.3.6.1.4.1.57264.1"
-LEGACY_ISSUER = 1
+LEGACY_ISSUER, ISSUER = 1, 8
 FIELDS = {
-    8: "issuer",
+    ISSUER: "issuer",
     9: "build_signer_uri",
     11: "runner",
     12: "repo",
@@ -70,6 +70,12 @@ def read_claims(certificate: SigningCertificate) -> Claims:
     if "issuer" not in values:
         raise NotVerified("the certificate does not say which issuer vouched for its signer")
     return Claims(identity=read_identity(certificate), **values)
+
+
+def has_issuer(certificate: SigningCertificate) -> bool:
+    """Tell whether a certificate names an OIDC issuer, in either form."""
+    forms = (LEGACY_ISSUER, ISSUER)
+    return any(fulcio_extension(certificate, number) is not None for number in forms)
 
 
 def read_identity(certificate: SigningCertificate) -> str:

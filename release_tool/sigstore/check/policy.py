@@ -8,11 +8,27 @@ decision 13's.
 from release_tool.core.errors import NotVerified, UsageError
 from release_tool.core.names import RepoSlug
 from release_tool.core.refs import is_allowed
-from release_tool.sigstore.check.claims import Claims
+from release_tool.sigstore.check.certificate import SigningCertificate
+from release_tool.sigstore.check.claims import Claims, has_issuer, read_claims, read_identity
 from release_tool.sigstore.check.refusal import mismatch, show
-from release_tool.sigstore.trust.signer import ExpectedSigner, identity_of
+from release_tool.sigstore.trust.signer import ExpectedService, ExpectedSigner, identity_of
 
 GITHUB = "https://github.com/"
+
+
+def check_signer(
+    certificate: SigningCertificate, signer: ExpectedSigner | ExpectedService
+) -> tuple[Claims, str]:
+    """Refuse a certificate of another signer; return what it claims, and what was compared."""
+    if isinstance(signer, ExpectedSigner):
+        claims = read_claims(certificate)
+        return claims, check_policy(claims, signer)
+    identity = read_identity(certificate)
+    if identity != signer.identity:
+        raise mismatch("identity of the service", expected=signer.identity, actual=identity)
+    if has_issuer(certificate):
+        raise NotVerified("an OIDC issuer vouched for the signer, who should be a service itself")
+    return Claims(identity, issuer=""), "identity; no issuer vouches for a service"
 
 
 def check_policy(claims: Claims, signer: ExpectedSigner) -> str:

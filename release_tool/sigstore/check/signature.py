@@ -27,16 +27,16 @@ from release_tool.sigstore.check.certificate import (
     open_certificate,
 )
 from release_tool.sigstore.check.choice import choose_root
-from release_tool.sigstore.check.claims import Claims, read_claims
+from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.entry import Cover, check_entry
 from release_tool.sigstore.check.log import check_inclusion, check_promise, find_log
-from release_tool.sigstore.check.policy import check_policy
+from release_tool.sigstore.check.policy import check_signer
 from release_tool.sigstore.check.refusal import mismatch
 from release_tool.sigstore.check.root import Anchors, Log, Window, choose_listing
 from release_tool.sigstore.check.sct import check_sct
 from release_tool.sigstore.check.signing import Algorithm, algorithms_of
 from release_tool.sigstore.check.timestamps import Stamped, check_timestamps
-from release_tool.sigstore.trust.signer import ExpectedSigner
+from release_tool.sigstore.trust.signer import ExpectedService, ExpectedSigner
 
 Report = Callable[[int, str], None]
 HashSigned = Callable[[str], bytes]
@@ -63,7 +63,7 @@ class VerifiedSignature:
 def verify_signature(
     bundle: Bundle,
     hash_signed: HashSigned | None,
-    signer: ExpectedSigner,
+    signer: ExpectedSigner | ExpectedService,
     roots: tuple[Anchors, ...],
     report: Report,
 ) -> VerifiedSignature:
@@ -106,8 +106,8 @@ def verify_signature(
     check_signature(bundle, certificate, algorithms, cover)
     report(8, "made by the certificate's key")
     # (9) And is the signer the expected one?
-    claims = read_claims(certificate)
-    report(9, check_policy(claims, signer))
+    claims, compared = check_signer(certificate, signer)
+    report(9, compared)
     envelope = bundle.content if isinstance(bundle.content, Envelope) else None
     return VerifiedSignature(
         claims=claims,

@@ -101,6 +101,16 @@ class ExpectedSigner:
         return " or ".join((self.identity, *(f"@{ref}" for ref in refs)))
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedService:
+    """A service that a Sigstore instance certifies itself, so that no OIDC issuer vouched for it.
+
+    `identity` is the certificate's one subject alternative name.
+    """
+
+    identity: str
+
+
 def identity_of(repo: RepoSlug, workflow: str) -> str:
     """Return the identity of a repository's workflow file up to its ref."""
     return f"{repo.url}/{WORKFLOW_DIRECTORY}{workflow}@"
