@@ -16,7 +16,7 @@ import pytest
 from release_tool.cli.main import main
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.rehearsal.upstream import make_upstream
 

@@ -38,10 +38,10 @@ ALLOWED = {
     "__init__": set(),
 }
 DOORS = {
-    "chain": {"export", "publish", "readiness", "register", "sign", "signed", "upload"},
+    "chain": {"draft", "export", "publish", "readiness", "register", "sign", "signed", "upload"},
     "checkpoint": {"reader", "tensors"},
     "compare": {"difference", "graph", "tensors"},
-    "export": {"child", "measured", "run"},
+    "export": {"child", "look", "measured", "run"},
     "gates": {
         "contract",
         "difference",
@@ -89,7 +89,7 @@ DOORS = {
         "trust.instance",
         "trust.signer",
     },
-    "upstream": {"cache", "checkout", "download", "sources"},
+    "upstream": {"cache", "checkout", "download", "looking", "sources"},
 }
 """The modules by which others may enter a stage, of those that have a door; the rest is private."""
 MOST_MODULES = 20

@@ -28,7 +28,7 @@ from release_tool.recipes import layout
 from release_tool.recipes.parity import ParitySpec
 from release_tool.recipes.recipe import Recipe
 from release_tool.recipes.replay import ReplaySpec
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.upstream.checkout import Checkout
 
 Toolchain = tuple[tuple[str, str], ...]

@@ -19,6 +19,7 @@ from release_tool.core.errors import Interrupted, ReleaseToolError
 COMMANDS = {
     "rehearse": "Rehearse a whole release against stand-ins on this machine.",
     "checkpoint": "Fetch the pinned checkpoint from its sources, or any https address.",
+    "init": "Look at a network and write the recipe that pins it.",
     "export": "Export a model from an audited checkout and prove it.",
     "check": "Run the gates on an ONNX file.",
     "evaluate": "Replay what upstream published, or compare two models.",

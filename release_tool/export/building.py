@@ -42,14 +42,17 @@ class Interface(torch.nn.Module):
         """The network that the checkpoint's tensors belong to."""
         return self.held[0]
 
-    def forward(self, *tensors: torch.Tensor) -> Returned:
-        """Give the network its inputs, and return the outputs that were selected."""
+    def call(self, *tensors: torch.Tensor) -> Any:
+        """Give the network its inputs, and return what it returns."""
         given = list(zip(self.inputs, tensors, strict=True))
-        returned = self.network(
+        return self.network(
             *(tensor for spec, tensor in given if spec.keyword is None),
             **{spec.keyword: tensor for spec, tensor in given if spec.keyword is not None},
         )
-        selected = select(returned, self.outputs)
+
+    def forward(self, *tensors: torch.Tensor) -> Returned:
+        """Give the network its inputs, and return the outputs that were selected."""
+        selected = select(self.call(*tensors), self.outputs)
         return selected[0] if len(selected) == 1 else selected
 
 

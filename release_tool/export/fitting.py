@@ -24,12 +24,12 @@ def state_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def check_fit(
-    network: torch.nn.Module, tensors: Iterable[Tensor], name: str, expected: int
+    network: torch.nn.Module, tensors: Iterable[Tensor], name: str, expected: int | None
 ) -> None:
     """Check a checkpoint's names, types and shapes against the network; raises `InputError`.
 
     Training counters (`num_batches_tracked`) may be missing, as torch 0.4.0 did not write them,
-    and of two names of one tensor one. `expected` is the recipe's number of tensors.
+    and of two names of one tensor one. `expected` is the recipe's number of tensors, if it has one.
     """
     wanted = state_of(network)
     given = {tensor.name: tensor for tensor in tensors}
@@ -47,7 +47,7 @@ def check_fit(
     for each, tensor in given.items():
         check_tensor(tensor, wanted[each], name)
     found = sum(not each.endswith(COUNTER) for each in given)
-    if found != expected:
+    if expected is not None and found != expected:
         raise InputError(f"the checkpoint has {found} tensors, the recipe {expected}")
 
 
@@ -68,19 +68,30 @@ def check_tensor(tensor: Tensor, wanted: torch.Tensor, name: str) -> None:
 
 def advise_prefix(given: list[str], wanted: list[str]) -> str | None:
     """Say which prefix the names have, where without it they would fit."""
+    prefix = find_prefix(given, wanted)
+    if not prefix:
+        return None
+    return (
+        f"the network's names begin with {prefix!r}: "
+        f'write prefix = "{prefix}" into [checkpoint.state_dict]'
+    )
+
+
+def find_prefix(given: list[str], wanted: list[str]) -> str:
+    """Return what stands before all names of a network in a checkpoint, or nothing."""
     needed = {name for name in wanted if not name.endswith(COUNTER)}
-    for first in given:
-        for known in wanted:
-            prefix = first.removesuffix(known)
-            if prefix and prefix != first:
-                cut = {name.removeprefix(prefix) for name in given if name.startswith(prefix)}
-                if needed <= cut:
-                    return (
-                        f"the network's names begin with {prefix!r}: "
-                        f'write prefix = "{prefix}" into [checkpoint.state_dict]'
-                    )
-        break
-    return None
+    if needed <= set(given):
+        return ""
+    known = next(iter(sorted(needed, key=len, reverse=True)), "")
+    for name in given:
+        prefix = name.removesuffix(known)
+        if (
+            known
+            and prefix != name
+            and needed <= {each.removeprefix(prefix) for each in given if each.startswith(prefix)}
+        ):
+            return prefix
+    return ""
 
 
 def load_tensors(network: torch.nn.Module, tensors: Iterable[Tensor]) -> None:

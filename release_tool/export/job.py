@@ -49,7 +49,7 @@ class Code:
 class Job:
     """One export, or the parity of a model that is there: what is run, and on what."""
 
-    task: Literal["export", "parity"]
+    task: Literal["export", "parity", "look"]
     code: Code
     network: NetworkCall
     adapter: AdapterPin | None

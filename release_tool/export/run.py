@@ -31,7 +31,7 @@ from release_tool.recipes.parity import Sample
 from release_tool.recipes.recipe import Recipe
 from release_tool.upstream.checkout import Checkout
 
-STEPS_BEFORE_PARITY = {"export": 4, "parity": 2}
+STEPS_BEFORE_PARITY = {"export": 4, "parity": 2, "look": 3}
 STEPS_OF_A_SAMPLE = 3
 
 
@@ -109,11 +109,16 @@ def check_toolchain(recipe: Recipe) -> None:
 
 def prepare(private: Path, job: Job, checkout: Checkout) -> None:
     """Put into the worker's directory what it works on, in the bytes that were audited."""
+    contents = {**checkout.modules, **checkout.files}
+    if checkout.adapter is not None:
+        contents[ADAPTER_FILE] = checkout.adapter
+    store(private, job, contents)
+
+
+def store(private: Path, job: Job, contents: Mapping[str, bytes]) -> None:
+    """Put the job and the files that it names into the worker's directory."""
     with writable(private):
         job.write(private)
-        contents = {**checkout.modules, **checkout.files}
-        if checkout.adapter is not None:
-            contents[ADAPTER_FILE] = checkout.adapter
         for path, content in contents.items():
             (private / stored_as(path)).write_bytes(content)
 

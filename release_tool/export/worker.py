@@ -85,6 +85,12 @@ def run(directory: Path, step: Callable[[], None]) -> dict[str, Any]:
     from release_tool.export.parity import make_references, measure_parity  # noqa: PLC0415
 
     step()
+    if job.task == "look":
+        from release_tool.export.looking import look  # noqa: PLC0415
+
+        with watched(make_watch(directory)), auditing(importer):
+            seen = look(job, tensors, directory, step)
+        return {**seen, "ran": list(dict.fromkeys(importer.ran))}
     with watched(make_watch(directory)), auditing(importer):
         network, upstream = building.build_network(job.network, job.adapter)
         if job.working_size is not None:

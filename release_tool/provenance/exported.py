@@ -20,7 +20,7 @@ from release_tool.provenance.manifest import Manifest
 from release_tool.provenance.pins import require_pinned, unpinned_claims
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 
 EXPORT_AGAIN = "run `release-tool export` again, and let nothing else write into that directory"
 

@@ -11,9 +11,9 @@ from typing import Any
 from release_tool.core.errors import InputError, ReleaseToolError, UsageError
 from release_tool.core.files import read_limited
 from release_tool.core.limits import RECIPE_LIMIT_BYTES
-from release_tool.recipes.defaults import derive
-from release_tool.recipes.reading import convert
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.toml.defaults import derive
+from release_tool.recipes.toml.reading import convert
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.recipes.u2netp320 import U2NETP_320

@@ -17,8 +17,8 @@ from release_tool.cli.settings import Settings
 from release_tool.core.names import RepoSlug
 from release_tool.recipes import layout
 from release_tool.recipes.recipe import Publisher
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER, ExpectedSigner
 
 PUBLISHER = '[publisher]\nrepo = "rehearsal/u2netp-mirror"\nrefs = ["refs/heads/main"]\n'

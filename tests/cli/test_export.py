@@ -18,8 +18,8 @@ from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes import layout
 from release_tool.recipes.license import LicensePin
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from release_tool.core.digest import Sha256
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Publisher, Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 
 REPO, TAG = "rehearsal/u2netp-mirror", "u2netp-mirror-v1"

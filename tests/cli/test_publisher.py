@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 
 REPO = "rehearsal/u2netp-mirror"
 PATH = ".github/workflows/release.yml"

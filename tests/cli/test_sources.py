@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.server import LoopbackServer, Route
 

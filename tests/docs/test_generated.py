@@ -18,6 +18,7 @@ from release_tool.core.errors import EXIT_CODES
 from release_tool.evaluate.report.document import evaluation_schema
 from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes.catalog import RECIPES
+from release_tool.recipes.toml.schema import recipe_schema
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 80
@@ -67,6 +68,8 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/commands.md", command_reference()
     schema = json.dumps(evaluation_schema(), indent=2, ensure_ascii=False) + "\n"
     yield ROOT / "docs/evaluation.schema.json", schema
+    described = json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+    yield ROOT / "docs/recipe.schema.json", described
     for recipe in RECIPES.values():
         name = recipe.formats.manifest_schema
         schema = json.dumps(manifest_schema(name), indent=2, ensure_ascii=False) + "\n"

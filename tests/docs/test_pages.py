@@ -27,8 +27,8 @@ from release_tool.provenance.manifest import manifest_schema
 from release_tool.recipes import layout
 from release_tool.recipes.catalog import parse_recipe
 from release_tool.recipes.recipe import Publisher, Recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.exchange import Response
 from release_tool.rehearsal.github.standin import GitHubStandIn, start_github
 from release_tool.rehearsal.server import LoopbackServer, Route

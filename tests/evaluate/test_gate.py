@@ -13,7 +13,7 @@ from release_tool.core.names import CommitId
 from release_tool.evaluate.needs import check_installed
 from release_tool.recipes.catalog import open_recipe
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.upstream import run_git
 from tests.evaluate.conftest import draw_picture, encode, publish
 

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from release_tool.core.names import RepoSlug
 from release_tool.github.client import open_github
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.github.standin import GitHubStandIn
 from release_tool.rehearsal.upstream import make_checkpoint, make_recipe
 from tests.standins.github import start_whole_github

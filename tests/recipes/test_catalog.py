@@ -1,8 +1,10 @@
 """Recipes are found by name, or read from a file that stands alone."""
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from release_tool.core.digest import Sha256
@@ -16,9 +18,10 @@ from release_tool.recipes.recipe import (
     Recipe,
 )
 from release_tool.recipes.saliency import sample
+from release_tool.recipes.toml.schema import recipe_schema
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2net import U2NET
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -182,7 +185,20 @@ def test_samples_of_the_parity_gate_are_of_files_or_drawn():
 
 @pytest.mark.parametrize("recipe", [U2NETP, U2NET, read(OWN)], ids=lambda recipe: recipe.name)
 def test_a_recipe_that_is_written_reads_as_the_same_recipe(recipe):
-    assert parse_recipe(write_recipe(recipe).encode(), "written") == recipe
+    written = write_recipe(recipe)
+    assert parse_recipe(written.encode(), "written") == recipe
+    jsonschema.validate(tomllib.loads(written), recipe_schema())
+
+
+def test_the_schema_knows_what_may_be_left_out_and_what_not():
+    jsonschema.validate(tomllib.loads(OWN), recipe_schema())
+    lent = tomllib.loads(OWN) | {"base": "u2netp"}
+    for key in ("network", "inputs", "outputs"):
+        without_it = {name: value for name, value in lent.items() if name != key}
+        jsonschema.validate(without_it, recipe_schema())
+        del without_it["base"]
+        with pytest.raises(jsonschema.ValidationError, match=f"'{key}' is a required property"):
+            jsonschema.validate(without_it, recipe_schema())
 
 
 def test_upstreams_own_source_comes_first():

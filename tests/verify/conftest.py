@@ -27,8 +27,8 @@ from release_tool.provenance.statement import Builder, Statement, make_statement
 from release_tool.recipes import layout
 from release_tool.recipes.metadata import make_metadata
 from release_tool.recipes.recipe import Recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 from release_tool.rehearsal.stack import SigstoreStack, start_sigstore
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner

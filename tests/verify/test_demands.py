@@ -22,8 +22,8 @@ from release_tool.provenance.pins import departures
 from release_tool.recipes.metadata import make_metadata, pinned_metadata
 from release_tool.recipes.network import NetworkCall
 from release_tool.recipes.recipe import Publisher, Recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.recipes.u2netp import U2NETP
-from release_tool.recipes.writing import write_recipe
 from release_tool.sigstore.trust.signer import GITHUB_ISSUER
 from release_tool.verify.demands import Demands
 from release_tool.verify.evidence import evidence_for_digest, open_evidence

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from release_tool.core.digest import Sha256
 from release_tool.core.names import CommitId
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.exchange import Request, Response
 from release_tool.rehearsal.github.standin import start_github
 from release_tool.rehearsal.server import LoopbackServer, Route

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.upstream import MODULE
 from tests.workflows.conftest import commit_upstream, pin
 

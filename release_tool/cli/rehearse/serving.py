@@ -15,7 +15,7 @@ from release_tool.core.documents import JsonObject
 from release_tool.core.files import write_whole
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.recipe import Recipe
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.upstream.sources import Source
 
 Command = tuple[str, ...]

@@ -1,0 +1,1 @@
+"""A recipe as a TOML file: read by its types, completed, written, and described for editors."""
