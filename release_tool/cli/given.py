@@ -48,6 +48,9 @@ class EvidenceOptions:
     checkpoint: Path | None
     upstream_dir: Path | None
     unpinned_checkpoint: bool
+    reproduced_by: tuple[str, ...] = ()
+    reproductions: tuple[Path, ...] = ()
+    reproductions_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

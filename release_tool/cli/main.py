@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": "Say what changed between two models.",
     "register": "Enter a verified release into a consumer's registry.",
     "trusted-root": "Print the current trusted root, to verify by it without a network.",
+    "reproduce": "Make a release again, compare every byte, and sign that it came out.",
     "inspect": "Print what a bundle, a manifest or a model says; verifies nothing.",
 }
 

@@ -215,6 +215,14 @@ with_public_log = click.option(
     is_flag=True,
     help="Sign for a private repository too, whose name the log then shows to everybody for ever.",
 )
+with_patience = click.option(
+    "--patience",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    metavar="TIME",
+    help="How long to wait in all for Sigstore's services while they are away.",
+)
 with_signing = grouped(
     SigningOptions,
     "signing",
@@ -227,14 +235,10 @@ with_signing = grouped(
         "who are told to name another publisher.",
     ),
     with_public_log,
-    click.option(
-        "--patience",
-        type=Duration(),
-        default="10m",
-        show_default=True,
-        metavar="TIME",
-        help="How long to wait in all for Sigstore's services while they are away.",
-    ),
+    with_patience,
+)
+with_own_identity = grouped(
+    SigningOptions, "signing", with_sigstore, with_identity, with_public_log, with_patience
 )
 
 with_trust = grouped(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from release_tool.cli.belief import choose_api, choose_root, resolve_belief, root_source
 from release_tool.cli.given import EvidenceOptions, SignerOptions, TrustOptions
-from release_tool.cli.judge.judging import FindBundles, Judge, Prove, Rebuild
+from release_tool.cli.judge.judging import AskOthers, FindBundles, Judge, Prove, Rebuild
 from release_tool.cli.judge.verdicts import show_outcomes
 from release_tool.cli.settings import Settings
 from release_tool.cli.state import State
@@ -18,7 +18,7 @@ from release_tool.core.errors import UsageError
 from release_tool.core.limits import BUNDLE_LIMIT_BYTES
 from release_tool.sigstore.trust.instance import TrustedRoot, open_trusted_root
 from release_tool.verify.evidence import read_evidence
-from release_tool.verify.locate import HashFile
+from release_tool.verify.locate import HashFile, hash_model
 
 FindAttested = Callable[[Sha256, TrustedRoot], str | None]
 
@@ -40,9 +40,13 @@ def verify_models(
     root = open_trusted_root(root_source(trust, settings), offline=trust.offline, progress=state)
     demands = belief.demands(settings, wanted.require)
     proofs = open_proofs(wanted, settings, state)
-    with open_bundles(wanted, asked.value, trust, hash_file, state) as (find_bundles, attest):
+    with (
+        open_bundles(wanted, asked.value, trust, hash_file, state) as (find_bundles, attest),
+        open_reproducers(wanted, asked.value, trust, root, state) as ask_others,
+    ):
         held = belief.recipe(settings)
         judge = Judge(held, belief.signer, root, demands, find_bundles, hash_file, *proofs)
+        judge = replace(judge, ask_others=ask_others)
         if attest is not None:
             judge = replace(judge, attest=lambda digest: attest(digest, root))
         outcomes = judge.outcomes(models)
@@ -66,6 +70,29 @@ def open_proofs(
 
     source = Source(wanted.upstream_dir, checkpoint, pinned=pinned)
     return prove, rebuilding.Rebuild(source, settings.recipe, state).prove
+
+
+@contextmanager
+def open_reproducers(
+    wanted: EvidenceOptions, api: str, trust: TrustOptions, root: TrustedRoot, state: State
+) -> Iterator[AskOthers | None]:
+    """Yield what asks other parties whether they have made the release again, if that is wanted."""
+    if not wanted.reproduced_by:
+        yield None
+        return
+    from release_tool.cli.judge import reproductions  # noqa: PLC0415  (only when it is asked for)
+
+    parties = tuple(reproductions.parse_party(text) for text in wanted.reproduced_by)
+    ask = reproductions.Reproducers(parties, wanted.reproductions, root)
+    if wanted.reproductions_from is None:
+        yield ask.prove
+    elif trust.offline:
+        raise UsageError("--offline and --reproductions-from exclude each other")
+    else:
+        from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
+
+        with open_origin(wanted.reproductions_from, api, hash_model, state) as fetch:
+            yield replace(ask, fetch=lambda digest: fetch("", digest)).prove
 
 
 @contextmanager

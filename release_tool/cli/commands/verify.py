@@ -51,6 +51,27 @@ with_evidence = grouped(
         help="With --checkpoint: export again from this checkout and compare every byte.",
     ),
     with_unpinned_checkpoint,
+    click.option(
+        "--reproduced-by",
+        type=TEXT,
+        multiple=True,
+        metavar="OWNER/NAME|IDENTITY",
+        help="Demand that this other party has made the release again; may be repeated. A "
+        "repository means its reproduce.yml on main.",
+    ),
+    click.option(
+        "--reproduction",
+        "reproductions",
+        type=FILE,
+        multiple=True,
+        help="Such a party's summary, where it is not beside the model.",
+    ),
+    click.option(
+        "--reproductions-from",
+        type=TEXT,
+        metavar="OWNER/NAME",
+        help="Fetch the summary from that repository's attestations.",
+    ),
 )
 
 
@@ -88,6 +109,8 @@ def command(
         raise UsageError("--bundle goes with one model, and without --from")
     if wanted.upstream_dir is not None and wanted.checkpoint is None:
         raise UsageError("--upstream-dir goes with --checkpoint")
+    if (wanted.reproductions or wanted.reproductions_from) and not wanted.reproduced_by:
+        raise UsageError("--reproduction and --reproductions-from go with --reproduced-by")
     # A malformed digest is told before anybody is asked for anything.
     paths = [Path(model) for model in models if parse_digest(model) is None]
     with hashing_ahead(find_files(paths)) as hash_file:

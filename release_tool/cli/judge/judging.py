@@ -31,11 +31,13 @@ from release_tool.verify.verdict import verify_release
 
 if TYPE_CHECKING:
     from release_tool.gates.lineage import LineageReport
+    from release_tool.verify.reproduction import VerifiedReproduction
 
 FindBundles = Callable[[str, Sha256 | None], tuple[bytes, ...]]
 Attest = Callable[[Sha256], str | None]
 Prove = Callable[[Evidence], "LineageReport"]
 Rebuild = Callable[[Evidence], dict[str, str]]
+AskOthers = Callable[[Evidence, VerifiedRelease], "tuple[VerifiedReproduction, ...]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Judgement:
     lineage: "LineageReport | None" = None
     reproduced_by: dict[str, str] | None = None
     attested: str | None = None
+    reproductions: "tuple[VerifiedReproduction, ...]" = ()
 
     def to_json(self) -> JsonObject:
         """Describe the outcome for programs."""
@@ -67,6 +70,15 @@ class Judgement:
             document["reproduced_by"] = self.reproduced_by
         if self.attested is not None:
             document["attested"] = self.attested
+        if self.reproductions:
+            document["reproductions"] = [
+                {
+                    "identity": one.identity,
+                    "issuer": one.issuer,
+                    "signed_at": one.signed_at.isoformat(),
+                }
+                for one in self.reproductions
+            ]
         return document
 
 
@@ -86,6 +98,7 @@ class Judge:
     prove: Prove | None = None
     rebuild: Rebuild | None = None
     attest: Attest | None = None
+    ask_others: AskOthers | None = None
 
     def outcomes(self, models: Sequence[str]) -> list[Judgement]:
         """Take the verdicts on all models.
@@ -140,7 +153,15 @@ class Judge:
         proof = self.prove(evidence) if self.prove else None
         made = self.rebuild(evidence) if self.rebuild else None
         attested = self.attest(evidence.digest) if self.attest else None
-        return Judgement(model, verified, lineage=proof, reproduced_by=made, attested=attested)
+        others = self.ask_others(evidence, verified) if self.ask_others else ()
+        return Judgement(
+            model,
+            verified,
+            lineage=proof,
+            reproduced_by=made,
+            attested=attested,
+            reproductions=others,
+        )
 
     def gather(self, model: str) -> Iterator[Evidence]:
         """Collect what speaks for a model, a file or directory or only a digest, bundle by bundle.

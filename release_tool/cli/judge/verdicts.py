@@ -60,6 +60,10 @@ def outcome_rows(outcome: Judgement, state: State) -> list[Row]:
     if outcome.reproduced_by is not None:
         made = ", ".join(f"{name} {version}" for name, version in outcome.reproduced_by.items())
         rows.append(("rebuilt", f"reproduced bit for bit with {made}"))
+    rows += [
+        ("reproduced by", f"{one.identity}, {one.signed_at:%Y-%m-%d}")
+        for one in outcome.reproductions
+    ]
     return rows
 
 
