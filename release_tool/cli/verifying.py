@@ -91,7 +91,7 @@ def open_reproducers(
     else:
         from release_tool.cli.origins import open_origin  # noqa: PLC0415  (loads an HTTP client)
 
-        with open_origin(wanted.reproductions_from, api, hash_model, state) as fetch:
+        with open_origin(wanted.reproductions_from, api, hash_model, state) as (fetch, _attest):
             yield replace(ask, fetch=lambda digest: fetch("", digest)).prove
 
 

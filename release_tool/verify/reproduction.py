@@ -14,7 +14,7 @@ from release_tool.recipes import layout
 from release_tool.sigstore.check.bundle import Envelope, parse_bundle
 from release_tool.sigstore.check.claims import Claims
 from release_tool.sigstore.check.refusal import mismatch, reading
-from release_tool.sigstore.check.root import parse_root
+from release_tool.sigstore.check.root import parse_roots
 from release_tool.sigstore.check.signature import VerifiedSignature, verify_signature
 from release_tool.sigstore.trust.instance import TrustedRoot
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -65,7 +65,7 @@ def check_reproduction(
     bundle = parse_bundle(content, "the reproduction's bundle")
     if not isinstance(bundle.content, Envelope):
         raise NotVerified("the reproduction's bundle signs a file, not a statement")
-    signature = verify_signature(bundle, None, signer, parse_root(root), lambda _step, _said: None)
+    signature = verify_signature(bundle, None, signer, parse_roots(root), lambda _step, _said: None)
     # 2. By somebody else than the publisher.
     check_independent(release, signature.claims)
     # 3. That says of these very files that they came out again.

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from release_tool.core.names import RepoSlug
 from release_tool.recipes.consumer import PUBLISHER
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.rehearsal.github.standin import start_github
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.rehearsal.stack import start_sigstore

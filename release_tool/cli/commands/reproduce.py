@@ -29,7 +29,7 @@ from release_tool.core.errors import SigningError
 from release_tool.core.files import write_whole
 from release_tool.provenance.reproduction import make_summary
 from release_tool.recipes import layout
-from release_tool.recipes.writing import write_recipe
+from release_tool.recipes.toml.writing import write_recipe
 from release_tool.sigstore.sign.services import make_patience
 from release_tool.sigstore.sign.session import open_session
 from release_tool.sigstore.sign.token import Identity, open_identity
@@ -71,7 +71,7 @@ def command(
     """
     recipe, belief = settings.recipe, resolve_belief(signer, settings)
     instance = open_instance(signing.source(settings.configuration), progress=state)
-    judge = Judge(recipe, belief.signer, instance.trusted_root, belief.demands(recipe))
+    judge = Judge(recipe, belief.signer, instance.trusted_root, belief.demands(settings))
     places = Places(recipe, resolve_api(github_api, settings), offline=False)
     with open_place(release, places, state) as directory:
         with state.stage("verify"):
