@@ -212,7 +212,7 @@ def test_a_provenance_given_as_the_models_bundle_covers_the_files_beside_it(
     (copy / PROVENANCE).unlink()
     accepted = give(rehearsed.directory / PROVENANCE)
     assert accepted.code == 0, accepted.err
-    assert "covers     model, provenance, manifest, recipe, license\n" in accepted.out
+    assert "covers     model, provenance, manifest, bom, recipe, license\n" in accepted.out
 
 
 def test_a_stripped_bundle_under_another_name_is_refused_by_the_stripped_provenance(
