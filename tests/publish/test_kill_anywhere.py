@@ -34,7 +34,7 @@ from release_tool.verify.verdict import verify_release
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 TOKEN = "ghp_averysecrettokenthatnobodymaysee0123"
-UPLOADS = 6
+UPLOADS = 7
 REQUESTS = 19 + 3 * UPLOADS
 """How many requests a whole publication makes, three of them for each file."""
 
