@@ -38,9 +38,19 @@ ALLOWED = {
     "__init__": set(),
 }
 DOORS = {
-    "chain": {"draft", "export", "publish", "readiness", "register", "sign", "signed", "upload"},
+    "chain": {
+        "draft",
+        "export",
+        "publish",
+        "readiness",
+        "reproduce",
+        "register",
+        "sign",
+        "signed",
+        "upload",
+    },
     "checkpoint": {"reader", "tensors"},
-    "compare": {"difference", "graph", "tensors"},
+    "compare": {"claims", "difference", "graph", "tensors"},
     "export": {"child", "look", "measured", "run"},
     "gates": {
         "contract",

@@ -61,7 +61,7 @@ def test_every_example_parses_as_the_command_that_it_shows(
 ):
     """What they do is run by tests/docs/test_pages.py and tests/cli; here, that they are right."""
     monkeypatch.chdir(tmp_path)
-    program, command, *arguments = shlex.split(line)
+    program, command, *arguments = shlex.split(line.partition(" > ")[0])
     assert (program, command) == ("release-tool", name)
     found = cli.get_command(click.Context(cli), name)
     assert found is not None

@@ -11,6 +11,7 @@ from release_tool.core.digest import Sha256
 from release_tool.core.errors import CannotVerify, NotVerified
 from release_tool.core.names import RepoSlug
 from release_tool.provenance.reproduction import make_summary
+from release_tool.recipes import layout
 from release_tool.recipes.u2netp import U2NETP
 from release_tool.rehearsal.sigstore.claims import Claims
 from release_tool.sigstore.trust.signer import ExpectedSigner
@@ -37,7 +38,8 @@ def verified(v1, release: Path) -> VerifiedRelease:
 @pytest.fixture(scope="module")
 def payload(release: Path) -> bytes:
     files = [
-        Artifact.of_file(release / name) for name in (NAMES.model, NAMES.license, NAMES.manifest)
+        Artifact.of_file(release / name)
+        for name in (NAMES.model, NAMES.license, NAMES.manifest, layout.RECIPE.name_in(NAMES))
     ]
     return make_summary(files, "urn:example", "u2netp", POLICY, SECOND.identity)
 

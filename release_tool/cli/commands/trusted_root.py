@@ -14,7 +14,7 @@ from release_tool.sigstore.trust.instance import open_trusted_root
 @with_sigstore
 @click.pass_obj
 def command(state: State, sigstore: str | None) -> None:
-    """Print the current trusted root of a Sigstore instance, as its TUF repository has it now.
+    """Print the current trusted root, to verify by it without a network.
 
     Each root is one line of JSON, as `gh attestation trusted-root` prints GitHub's: one file takes
     several of them. Carry it to a machine without a network, and name it there by --trusted-root.
