@@ -9,8 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Being told to stop, and a terminal that goes away, are interruptions like ctrl-C."""
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Being told to stop, and a terminal that goes away, are interruptions like ctrl-C.
+
+Windows has no SIGHUP."""
 EXIT_CODE = 130
 DOCUMENT = (
     b'{\n  "error": {\n    "exit_code": 130,\n    "message": "interrupted",\n'

@@ -3,6 +3,8 @@
 import atexit
 import contextlib
 import errno
+import functools
+import operator
 import os
 import stat
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ def open_regular(path: Path) -> BufferedReader:
     Symbolic links are followed; raises `InputError` for whatever is not a readable regular file.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | flags("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
     except ValueError as error:  # a null byte, which no file's name can have
@@ -181,9 +183,21 @@ def writable(directory: Path) -> Iterator[None]:
         raise InputError(f"cannot write to {directory}: {reason(error)}", hint=hint) from error
 
 
+def flags(*names: str) -> int:
+    """Return those of open(2)'s flags that this system has: Windows lacks most, others O_BINARY."""
+    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names), 0)
+
+
 def synchronise(path: Path) -> None:
-    """Make a file's content, or a directory's entries, durable (POSIX fsync)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Make a file's content, or a directory's entries, durable (POSIX fsync).
+
+    Windows opens no directory, and flushes only what is open for writing.
+    """
+    windows = os.name == "nt"
+    if windows and path.is_dir():
+        return
+    access = os.O_RDWR if windows else os.O_RDONLY
+    descriptor = os.open(path, access | flags("O_CLOEXEC", "O_BINARY"))
     try:
         os.fsync(descriptor)
     finally:

@@ -39,7 +39,12 @@ PR_SET_DUMPABLE = 4
 
 
 def check_installed(needed: tuple[str, ...]) -> None:
-    """Check that packages are installed; raises `UsageError`."""
+    """Check that this system and its packages can export; raises `UsageError`."""
+    if not hasattr(os, "killpg"):
+        raise UsageError(
+            "an export runs on Linux and macOS, not on this system",
+            hint="to verify, fetch, check and inspect a model works here",
+        )
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(

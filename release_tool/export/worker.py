@@ -7,7 +7,6 @@ gates outside of it.
 import errno
 import os
 import platform
-import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -176,6 +175,8 @@ def reopen(job: Job) -> tuple[Tensor, ...]:
 
 def limit_resources(job: Job) -> None:
     """Bound every file that this process can write, its own log included; leave no core dump."""
+    import resource  # noqa: PLC0415  (Windows has none, and reads this module all the same)
+
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = 2 * job.contract.limits.max_model_bytes + LOG_ALLOWANCE_BYTES
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

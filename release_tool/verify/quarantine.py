@@ -1,6 +1,5 @@
 """The place where a download waits for its verdict, kept only while resuming it makes sense."""
 
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from release_tool.core.errors import Interrupted, TryAgain
 from release_tool.core.files import TEMPORARY_PREFIX, remove_tree, writable
-from release_tool.core.locks import take_lock
+from release_tool.core.locks import open_lockable, take_lock
 from release_tool.core.names import Destination
 
 
@@ -26,16 +25,15 @@ def open_quarantine(directory: Path, release: Destination) -> Iterator[Path]:
         if place.is_symlink():
             place.unlink()
         place.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(place, flags)
+        opened = open_lockable(place, follow=False)
     try:
-        take_lock(descriptor, place, f"fetching {release}")
+        take_lock(opened, f"fetching {release}")
         with writable(place):
             remove_all_but_files(place)
         with discarded_unless_resumable(place):
             yield place
     finally:
-        os.close(descriptor)
+        opened.close()
 
 
 def remove_all_but_files(place: Path) -> None:

@@ -130,7 +130,7 @@ def test_the_consumer_job_of_ci_verifies_a_rehearsed_release(rehearsed, tmp_path
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", step["run"]],
         cwd=tmp_path,
-        env={**os.environ, "RUNNER_TEMP": str(tmp_path)},
+        env={**os.environ, "BIN": str(program.parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -152,6 +152,8 @@ def test_the_jobs_with_rights_install_nothing_that_is_not_locked_to_a_digest():
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     for text in wanted:
         requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"sys_platform": "linux"}):
+            continue  # these jobs run on Linux
         assert requirement.specifier.contains(found[canonical(requirement.name)])
     needed = {canonical(each.metadata["Name"]) for each in closure(wanted)}
     assert needed <= set(found)
