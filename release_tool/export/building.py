@@ -134,7 +134,7 @@ def check_network(made: Any, name: str) -> torch.nn.Module:
 
 
 def make(call: NetworkCall) -> Any:
-    """NetworkCall a class or function with its arguments, those that are calls first."""
+    """Call a class or function with its arguments, those that are calls first."""
     arguments = {key: given(value) for key, value in call.arguments.items()}
     return find(call.call)(*(given(value) for value in call.positional), **arguments)
 

@@ -16,8 +16,9 @@ from release_tool.sigstore.trust.instance import open_trusted_root
 def command(state: State, sigstore: str | None) -> None:
     """Print the current trusted root, to verify by it without a network.
 
-    Each root is one line of JSON, as `gh attestation trusted-root` prints GitHub's: one file takes
-    several of them. Carry it to a machine without a network, and name it there by --trusted-root.
+    It is what the instance's TUF repository has now. Each root is one line of JSON, as
+    `gh attestation trusted-root` prints GitHub's: one file takes several of them. Carry it to a
+    machine without a network, and name it there by --trusted-root.
 
     \b
     Example:
