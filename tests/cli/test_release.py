@@ -312,7 +312,7 @@ def test_the_doctor_looks_into_dist_and_says_where_there_is_none(
     assert result.code == 0
     assert checks["directory"]["verdict"] == "ok"
     assert checks["signatures"]["text"] == "not signed yet"
-    assert checks["asset names"]["text"] == "GitHub keeps all 4 as they are"
+    assert checks["asset names"]["text"] == "GitHub keeps all 5 as they are"
     monkeypatch.chdir(exported)
     result, checks = doctor(run, world)
     assert result.code == 0

@@ -96,8 +96,7 @@ def change(statement: Statement, **fields: object) -> bytes:
     ("fields", "reason"),
     [
         ({"_type": "https://in-toto.io/Statement/v0.2"}, "the statement's type"),
-        ({"predicate": None}, "no predicate"),
-        ({"predicateType": 3}, "no predicate"),
+        ({"predicateType": 3}, "no type of predicate"),
         ({"subject": []}, "no subjects"),
         ({"subject": "x"}, "no subjects"),
         ({"subject": [3]}, "lacks its name or its"),

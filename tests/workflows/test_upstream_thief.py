@@ -16,9 +16,14 @@ from tests.workflows.conftest import commit_upstream, pin
 
 EXPORT = "Export"
 # What a thief would try: its own environment, that of every process of the job above it, and
-# every file that the job's directories hold; all of it is sent away.
+# every file that the job's directories hold; all of it is sent away. The watch on files and
+# connections is for honest code, so a thief turns it off first.
 THEFT = """
-import os, pathlib, socket
+import gc, os, pathlib, socket
+
+for found in gc.get_objects():
+    if type(found).__name__ == "Watch":
+        found.active = False
 
 def loot():
     yield repr(dict(os.environ))

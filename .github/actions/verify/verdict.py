@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SIGNER = {"--repo": "SIGNER_REPO", "--workflow": "SIGNER_WORKFLOW", "--ref": "SIGNER_REF"}
-INPUTS = ("RELEASE", "MODEL", "RECIPE", "TO", *SIGNER.values())
+OPTIONS = {
+    "--recipe": "RECIPE",
+    "--repo": "SIGNER_REPO",
+    "--workflow": "SIGNER_WORKFLOW",
+    "--ref": "SIGNER_REF",
+}
+INPUTS = ("RELEASE", "MODEL", "TO", *OPTIONS.values())
 USAGE = 2
 
 
@@ -27,8 +32,8 @@ def arguments(given: Mapping[str, str]) -> list[str]:
     release, model = given["RELEASE"], given["MODEL"]
     if bool(release) == bool(model):
         raise ValueError("give either `release` or `model`")
-    options = ["--json", f"--recipe={given['RECIPE']}", f"--github-api={given['GITHUB_API_URL']}"]
-    options += [f"{option}={given[name]}" for option, name in SIGNER.items() if given[name]]
+    options = ["--json", f"--github-api={given['GITHUB_API_URL']}"]
+    options += [f"{option}={given[name]}" for option, name in OPTIONS.items() if given[name]]
     if release:
         return ["fetch", *options, f"--to={given['TO']}", "--", release]
     return ["verify", *options, "--", model]
