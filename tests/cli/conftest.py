@@ -74,3 +74,13 @@ def exported(rehearsed, tmp_path: Path) -> Path:
     for name in BUNDLES:
         (directory / name).unlink()
     return directory
+
+
+@pytest.fixture
+def signed(run, world, rehearsed, tmp_path: Path) -> Path:
+    """A release that the world's Sigstore signed."""
+    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
+    for path in directory.glob("*.sigstore.json"):
+        path.unlink()
+    assert run("sign", directory, *world.signing).code == 0
+    return directory

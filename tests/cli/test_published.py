@@ -1,6 +1,5 @@
 """After the moment of publishing: whatever goes wrong then, the release is out and stays."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,16 +9,6 @@ import pytest
 from release_tool.github.origin import ApiRoot
 
 REPO = "rehearsal/u2netp-mirror"
-
-
-@pytest.fixture
-def signed(run, world, rehearsed, tmp_path: Path) -> Path:
-    """A release that the world's Sigstore signed."""
-    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
-    for path in directory.glob("*.sigstore.json"):
-        path.unlink()
-    assert run("sign", directory, *world.signing).code == 0
-    return directory
 
 
 def test_without_room_to_read_it_back_the_release_is_said_to_be_out(

@@ -1,26 +1,16 @@
 """`release-tool reproduce` makes a release again elsewhere, and `verify` asks for its word."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from release_tool.chain.reproduce import check_toolchain, compare_file
+from release_tool.cli.judge.reproductions import beside_model
 from release_tool.core.artifact import Artifact
-from release_tool.core.errors import GateError
+from release_tool.core.errors import CannotVerify, GateError
 from release_tool.rehearsal.sigstore.claims import Claims
 
 SECOND = Claims.of("second/builder", workflow="reproduce.yml")
-
-
-@pytest.fixture
-def signed(run, world, rehearsed, tmp_path: Path) -> Path:
-    """A release that the world's Sigstore signed."""
-    directory = Path(shutil.copytree(rehearsed.directory, tmp_path / "dist"))
-    for path in directory.glob("*.sigstore.json"):
-        path.unlink()
-    assert run("sign", directory, *world.signing).code == 0
-    return directory
 
 
 def test_a_second_builder_reproduces_a_release_and_a_verdict_demands_its_word(
@@ -105,3 +95,8 @@ def test_wrong_options_are_a_usage_error(run, rehearsed, tmp_path, monkeypatch, 
     result = run("verify", rehearsed.model, *rehearsed.believing, *options)
     assert result.code == 2
     assert words in result.err
+
+
+def test_a_folder_that_cannot_be_listed_gives_no_verdict(tmp_path: Path):
+    with pytest.raises(CannotVerify, match="cannot read"):
+        beside_model(tmp_path / "missing" / "model.onnx")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from release_tool.core.digest import Sha256
-from release_tool.core.errors import UsageError
-from release_tool.core.limits import BUNDLE_LIMIT_BYTES
+from release_tool.core.errors import CannotVerify, UsageError
+from release_tool.core.limits import BUNDLE_LIMIT_BYTES, MAX_ENTRIES
 from release_tool.core.names import RepoSlug
 from release_tool.recipes import layout
 from release_tool.sigstore.trust.instance import TrustedRoot
@@ -47,12 +48,14 @@ class Reproducers:
 
 
 def beside_model(model: Path) -> list[Path]:
-    """Find the summaries beside a model, in the order of their names."""
+    """Find the summaries beside a model, in the order of their names; raises `CannotVerify`."""
     start, end = f"{model.name}.reproduced-by.", layout.BUNDLE_SUFFIX
+    try:
+        entries = list(islice(model.parent.iterdir(), MAX_ENTRIES))
+    except OSError as error:
+        raise CannotVerify(f"cannot read {model.parent}: {error.strerror}") from error
     return sorted(
-        path
-        for path in model.parent.iterdir()
-        if path.name.startswith(start) and path.name.endswith(end)
+        path for path in entries if path.name.startswith(start) and path.name.endswith(end)
     )
 
 
