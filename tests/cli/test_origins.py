@@ -67,6 +67,7 @@ def test_attestations_are_asked_for_by_the_digest_that_is_known_already(server):
 def test_a_spoilt_token_is_a_clean_error_and_never_shown(
     run, rehearsed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server, token: str
 ):
+    monkeypatch.chdir(tmp_path)  # no release of somebody's may lie in dist/
     monkeypatch.setenv("GH_TOKEN", token)
     for command, code in (
         (["verify", rehearsed.model, "--from", "o/r@v1", *rehearsed.believing], 2),

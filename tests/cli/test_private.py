@@ -71,7 +71,8 @@ def test_who_is_no_workflow_of_it_publishes_there_only_where_that_is_meant(
     assert world.releases == [TAG]
 
 
-def test_the_doctor_tells(run, world, private):
+def test_the_doctor_tells(run, world, private, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no release of somebody's may lie in dist/
     options = ["doctor", "--repo", REPO, *world.api, *private]
     refused = run(*options, "--json")
     assert refused.code == 5
